@@ -1,0 +1,71 @@
+"""Cluster: workers on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from hpcbudget.engine.plan import Plan
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+# One kernel, one thread: dask already runs as many kernels as there are cores.
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
+# Below this, starting processes takes longer than reading everything.
+SMALL_RUN_BYTES = 500e6
+
+
+def default_workers() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def local_client(
+    plan: Plan, workers: int, *, threads_per_worker: int = 1, memory_limit: int | None = None
+) -> Iterator[Client]:
+    """Start workers on this machine and yield a client of theirs.
+
+    Small runs get threads of this process, others processes of their own that a nanny restarts.
+
+    Parameters
+    ----------
+    plan : Plan
+    workers : int
+    threads_per_worker : int
+    memory_limit : int, optional
+        Bytes at which a nanny restarts a worker.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    processes = plan.read_bytes > SMALL_RUN_BYTES and workers > 1
+    settings = {
+        "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+        "distributed.scheduler.allowed-failures": 2,
+        "distributed.worker.daemon": True,
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=workers if processes else 1,
+            threads_per_worker=threads_per_worker if processes else workers,
+            processes=processes,
+            host="127.0.0.1" if processes else None,  # within a process there is no address
+            dashboard_address="127.0.0.1:0",
+            memory_limit=memory_limit if processes else 0,
+            silence_logs=50,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def dashboard_of(client: Client) -> str | None:
+    """Return where the scheduler's dashboard listens; None if bokeh is not installed."""
+    port = client.scheduler_info(n_workers=0).get("services", {}).get("dashboard")
+    return f"http://127.0.0.1:{port}/status" if port and find_spec("bokeh") else None

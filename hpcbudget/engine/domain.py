@@ -1,0 +1,176 @@
+"""Domain: where a series' cells count, and with which weight.
+
+Zones depend on grid and region sets, weights on the area basis. Both are worked out once, on the
+driver, and kept in a file named by its content, so that a worker reads it once however many
+blocks it does, and nothing of it travels through the scheduler.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hpcbudget.errors import LedgerError
+from hpcbudget.files import write_atomic
+from hpcbudget.kernels.integrate import Runs, fold, integrate, make_runs
+from hpcbudget.space.zones import Zones
+
+Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Domain:
+    """Zone label, weight and area of every cell, and how zones make regions.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (cell,)
+        Zone of each cell; -1 where the weight is zero, so that its value is never looked at.
+    weight : ndarray, shape (cell,)
+        Factor of a cell's value: m2 of its basis, 1 for totals per cell, degrees for zonal data.
+    area_m2 : ndarray, shape (cell,)
+        Area that the cell's value stands for.
+    indptr, indices, data : ndarray
+        Zone by region fractions (CSR).
+    row_length : int
+        Cells in a row of the grid: areas may be constant along it.
+    """
+
+    labels: npt.NDArray[np.int32]
+    weight: Float
+    area_m2: Float
+    indptr: Int
+    indices: Int
+    data: Float
+    n_regions: int
+    row_length: int
+
+    @classmethod
+    def build(cls, zones: Zones, weight: Float, area_m2: Float, row_length: int) -> Domain:
+        """Join the zones of a grid with a series' weights."""
+        labels = np.where(weight > 0, zones.labels, -1).astype(np.int32)
+        return cls(
+            labels,
+            weight,
+            area_m2,
+            np.asarray(zones.indptr, dtype=np.int64),
+            np.asarray(zones.indices, dtype=np.int64),
+            np.asarray(zones.data, dtype=np.float64),
+            len(zones.regions),
+            row_length,
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes a worker holds for this domain, without the kernel's tables."""
+        return self.labels.nbytes + self.weight.nbytes + self.area_m2.nbytes + self.data.nbytes
+
+    def to_bytes(self) -> bytes:
+        """Serialise; equal domains give equal bytes."""
+        buffer = io.BytesIO()
+        sizes = np.array([self.n_regions, self.row_length], dtype="<i8")
+        for array in (
+            sizes, self.labels, self.weight, self.area_m2, self.indptr, self.indices, self.data
+        ):  # fmt: skip
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Domain:
+        """Restore what `to_bytes` wrote."""
+        buffer = io.BytesIO(raw)
+        sizes, labels, weight, area, indptr, indices, data = (
+            np.lib.format.read_array(buffer, allow_pickle=False) for _ in range(7)
+        )
+        return cls(labels, weight, area, indptr, indices, data, int(sizes[0]), int(sizes[1]))
+
+    def save(self, folder: Path) -> str:
+        """Keep the domain in `folder` under the hash of its content; return the hash."""
+        raw = self.to_bytes()
+        name = sha256(raw).hexdigest()[:32]
+        path = folder / f"{name}.domain"
+        if not path.exists():
+            write_atomic(path, raw)
+        return name
+
+
+class Integrator:
+    """A domain made ready for the kernel: what a worker keeps and applies to fields."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.n_zones = domain.indptr.size - 1
+        self.runs: Runs = make_runs(
+            domain.labels, domain.weight, domain.area_m2, self.n_zones, domain.row_length
+        )
+
+    def __call__(
+        self, values: npt.NDArray[np.floating]
+    ) -> tuple[Float, Float, Float, npt.NDArray[np.int64]]:
+        """Integrate fields of shape (step, cell).
+
+        Returns
+        -------
+        sums, valid_m2, missing_m2 : ndarray, shape (step, region)
+            `sums` in the units of value times weight, NaN where a region has no valid cell.
+        infinite : ndarray of int64, shape (step,)
+            Infinite values met; they are in no sum that can be trusted.
+        """
+        zone_sums, zone_missing, infinite = integrate(values, self.runs)
+        missing = self._fold(zone_missing)
+        # areas add up exactly in the kernel, so "all missing" leaves exactly zero valid area
+        valid = self._fold(self.runs.zone_area_m2[np.newaxis] - zone_missing)
+        sums = np.where(valid > 0, self._fold(zone_sums), np.nan)
+        return sums, valid, missing, infinite
+
+    def _fold(self, zone_values: Float) -> Float:
+        d = self.domain
+        folded: Float = fold(zone_values, d.indptr, d.indices, d.data, d.n_regions)
+        return folded
+
+    def audit(self, field: npt.NDArray[np.floating], globe: float) -> float:
+        """Compare the Globe's total of one field with a plain sum that knows no zones.
+
+        Parameters
+        ----------
+        field : ndarray, shape (cell,)
+        globe : float
+            What the kernel found for the Globe.
+
+        Returns
+        -------
+        float
+            Absolute difference over the sum of magnitudes; 0 where nothing is valid.
+        """
+        products = self.domain.weight * field.astype(np.float64)
+        products = products[np.isfinite(products) & (self.domain.weight > 0)]
+        magnitude = float(np.abs(products).sum())
+        return abs(globe - float(products.sum())) / magnitude if magnitude else 0.0
+
+
+@lru_cache(maxsize=4)
+def load_integrator(folder: str, name: str) -> Integrator:
+    """Read a domain by its hash, once per process as long as it stays among the last four.
+
+    Raises
+    ------
+    LedgerError
+        If the file does not hold what its name says.
+    """
+    path = Path(folder) / f"{name}.domain"
+    raw = path.read_bytes()
+    if sha256(raw).hexdigest()[:32] != name:
+        raise LedgerError(
+            "the stored domain does not match its name",
+            where=str(path),
+            why="weights would differ from those that were planned",
+            fix=f"delete {path} and run again",
+        )
+    return Integrator(Domain.from_bytes(raw))

@@ -1,0 +1,100 @@
+"""Ledger: one small file per finished block, trusted by every later run and by nothing else.
+
+A block's file is written under a name of its own, flushed and renamed. Two copies of one block may
+run at once (SLURM requeues the job of a lost node while its first copy goes on): both write the
+same bytes, and the last rename wins. An entry counts only if its checksum holds and its
+fingerprint is that of the block as it would be computed now.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hpcbudget.engine.block import Block
+from hpcbudget.engine.totals import Totals
+from hpcbudget.errors import BusyError, LedgerError
+from hpcbudget.files import unwritable, write_atomic
+
+FAILED = ".failed"
+
+
+class Ledger:
+    """The finished blocks below an output directory."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.folder = out / "ledger"
+
+    def path(self, block: Block) -> Path:
+        """File of one block."""
+        return self.folder / f"{block.name}.totals"
+
+    def record(self, block: Block, fingerprint: str, totals: Totals) -> None:
+        """Keep the totals of a finished block."""
+        header = {"block": block.name, "fingerprint": fingerprint}
+        path = self.path(block)
+        write_atomic(path, totals.to_bytes(header))
+        path.with_suffix(FAILED).unlink(missing_ok=True)
+
+    def record_failure(self, block: Block, why: str) -> None:
+        """Keep why a block failed for good, until it is done after all."""
+        write_atomic(self.path(block).with_suffix(FAILED), why.encode())
+
+    def failures(self) -> list[str]:
+        """Return why blocks failed, in the order of their names."""
+        return [path.read_text() for path in sorted(self.folder.rglob(f"*{FAILED}"))]
+
+    def find(self, block: Block, fingerprint: str) -> Totals | None:
+        """Return a block's totals, or None if it is not done, damaged, or of other inputs."""
+        try:
+            totals, header = Totals.from_bytes(self.path(block).read_bytes())
+        except (FileNotFoundError, NotADirectoryError, LedgerError, ValueError, KeyError):
+            return None
+        if header != {"block": block.name, "fingerprint": fingerprint}:
+            return None
+        return totals if totals.steps == block.stop - block.start else None
+
+    def clear(self) -> None:
+        """Forget all blocks (``--fresh``)."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def lock(self, *, shared: bool = False) -> Iterator[None]:
+        """Hold the output directory against a second driver.
+
+        The kernel drops the lock when the process ends, however it ends.
+
+        Raises
+        ------
+        BusyError
+            If another driver is at work; parts (`shared`) only exclude whole drivers.
+        """
+        path = self.out / "driver.lock"
+        try:
+            self.out.mkdir(parents=True, exist_ok=True, mode=0o750)
+            file = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise unwritable(path, error) from error
+        with file:
+            try:
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                raise BusyError(
+                    "another driver works on this output directory",
+                    where=f"{self.out} ({file.read().strip() or 'unknown process'})",
+                    why="two drivers would do every block twice",
+                    fix="wait for it, stop it, or choose another --out",
+                ) from None
+            if not shared:
+                file.truncate(0)
+                file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+                file.flush()
+            yield

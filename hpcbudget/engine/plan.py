@@ -1,0 +1,138 @@
+"""Plan: what a run will read, compute and hold, worked out before anything runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpcbudget.config import Config
+from hpcbudget.engine.block import Block, cut, whole_chunks
+from hpcbudget.engine.domain import Domain
+from hpcbudget.engine.runner import READ_BYTES, Runner
+from hpcbudget.errors import PlanError
+from hpcbudget.inputs.catalogue import Catalogue
+from hpcbudget.inputs.series import Series, SeriesKey
+from hpcbudget.space.regions import RegionSet, load_region_set
+from hpcbudget.space.zones import Zones
+
+# Interpreter, libraries and compiled kernels of a worker, before any data (held by a test).
+BASE_BYTES = 450_000_000
+# Decoding holds the stored bytes and, for filters and byte shuffling, one more copy of the chunk.
+DECODE_COPIES = 2
+# A domain in memory: as stored, plus the kernel's tables made from it.
+DOMAIN_COPIES = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Blocks of a run and what they cost.
+
+    Attributes
+    ----------
+    runner : Runner
+        What a worker needs to compute them.
+    blocks : tuple of Block
+        In the order of series and time.
+    regions : tuple of str
+        Region axis of all totals; the Globe first.
+    region_sets : tuple of (str, tuple of str)
+        Regions of each set, its ``unassigned`` last.
+    peak_bytes : int
+        Upper bound of one worker's memory.
+    """
+
+    runner: Runner
+    blocks: tuple[Block, ...]
+    regions: tuple[str, ...]
+    region_sets: tuple[tuple[str, tuple[str, ...]], ...]
+    peak_bytes: int
+
+    @property
+    def read_bytes(self) -> int:
+        """Decoded bytes of all blocks."""
+        return sum(
+            (b.stop - b.start) * self.runner.series[b.key].store.step_bytes for b in self.blocks
+        )
+
+    def part(self, index: int, count: int) -> tuple[Block, ...]:
+        """Blocks of part `index` (from 1) of `count`: every count-th, so that parts cost alike."""
+        return self.blocks[index - 1 :: count]
+
+
+def make_plan(config: Config, catalogue: Catalogue, out: Path) -> Plan:
+    """Cut a catalogue into blocks and work out the domain of every series.
+
+    Domains are written below ``out/domains``; nothing else is.
+
+    Raises
+    ------
+    PlanError
+        If a worker would need more memory than it may have.
+    """
+    sets = [load_region_set(spec, config.data_root) for spec in config.regions]
+    runner, regions, region_sets, domain_bytes = _runner(config, catalogue.series, sets, out)
+    block_bytes = config.engine.block_mb * 1e6
+    blocks = tuple(b for s in catalogue.series for b in cut(s, block_bytes))
+    peak = _peak_bytes(config, catalogue.series, domain_bytes)
+    plan = Plan(runner, blocks, regions, region_sets, peak)
+    _refuse_if_too_large(plan, config)
+    return plan
+
+
+def _runner(
+    config: Config, series: Iterable[Series], sets: list[RegionSet], out: Path
+) -> tuple[Runner, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...], int]:
+    zones_of: dict[str, Zones] = {}
+    domains: dict[SeriesKey, str] = {}
+    largest = 0
+    zones: Zones | None = None
+    for one in series:
+        grid = one.grid.content_hash()
+        if grid not in zones_of:
+            zones_of[grid] = Zones.build(one.grid, sets, config.overlap)
+        zones = zones_of[grid]
+        weight, area_m2 = one.measure(config.radius_m)
+        domain = Domain.build(zones, weight, area_m2, one.grid.row_length)
+        domains[one.key] = domain.save(out / "domains")
+        largest = max(largest, domain.nbytes)
+    if zones is None:
+        raise PlanError("there is nothing to read", fix="give the configuration some members")
+    region_sets = tuple((name, tuple(ids)) for name, ids in zones.region_sets.items())
+    prefetch = config.engine.prefetch
+    runner = Runner(out, {s.key: s for s in series}, domains, prefetch)
+    return runner, tuple(zones.regions), region_sets, largest
+
+
+def _peak_bytes(config: Config, series: Iterable[Series], domain_bytes: int) -> int:
+    """Bound one worker's memory: per thread the chunks in flight, and the domains it keeps."""
+    chunk = max(
+        (stop - start) * s.store.step_bytes
+        for s in series
+        for start, stop in whole_chunks(s, *s.steps, READ_BYTES)
+    )
+    in_flight = (1 + config.engine.prefetch + DECODE_COPIES) * chunk
+    kept = 4 * DOMAIN_COPIES * domain_bytes
+    return BASE_BYTES + config.engine.threads_per_worker * in_flight + kept
+
+
+def memory_limit(config: Config, workers: int = 1) -> int:
+    """Bytes that one worker may use: as configured, or this machine's memory shared out."""
+    if config.engine.memory_gb is not None:
+        return int(config.engine.memory_gb * 1e9)
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(machine * 0.9 / max(workers, 1))
+
+
+def _refuse_if_too_large(plan: Plan, config: Config) -> None:
+    limit = memory_limit(config)
+    if plan.peak_bytes <= limit:
+        return
+    raise PlanError(
+        f"a worker would need {plan.peak_bytes / 1e9:.2f} GB, it may use {limit / 1e9:.2f} GB",
+        where="engine.memory_gb",
+        why="the worker would be killed in the middle of a block",
+        fix="raise engine.memory_gb, lower engine.threads_per_worker or engine.prefetch,\n"
+        "or store the data in smaller chunks along time (hpcbudget ingest SRC DST.zarr)",
+    )

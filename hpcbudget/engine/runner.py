@@ -1,0 +1,157 @@
+"""Runner: computes one block where the data are read; the same object on a worker or alone.
+
+While the kernel is at work on some stored chunks, the next are read and decoded by a second thread.
+Memory holds ``1 + prefetch`` such reads and one domain, whatever the length of the record.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hpcbudget.engine.block import Block, whole_chunks
+from hpcbudget.engine.domain import load_integrator
+from hpcbudget.engine.ledger import Ledger
+from hpcbudget.engine.totals import Totals
+from hpcbudget.errors import HpcBudgetError, InputError
+from hpcbudget.inputs.series import Series, SeriesKey
+
+# Part of every fingerprint: raise it when the same inputs would give other totals.
+TOTALS_VERSION = "1"
+# Small chunks are read together up to this, so that opening a file does not outweigh reading it.
+READ_BYTES = 32e6
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a finished block tells the driver: numbers of progress, not of the budget."""
+
+    block: Block
+    read_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Everything a worker needs, sent to it once.
+
+    Attributes
+    ----------
+    out : Path
+        Output directory, on a file system that all workers share.
+    series : mapping of SeriesKey to Series
+    domains : mapping of SeriesKey to str
+        Name (content hash) of each series' domain below ``out/domains``.
+    prefetch : int
+        Chunks read ahead of the kernel.
+    """
+
+    out: Path
+    series: Mapping[SeriesKey, Series]
+    domains: Mapping[SeriesKey, str]
+    prefetch: int = 1
+
+    def fingerprint(self, block: Block) -> str:
+        """Identify all that a block's totals depend on: data, factors, weights, zones, rules."""
+        series = self.series[block.key]
+        parts = (
+            TOTALS_VERSION,
+            series.store.fingerprint(block.start, block.stop),
+            np.ascontiguousarray(series.factor[block.start : block.stop]).tobytes().hex(),
+            self.domains[block.key],
+            series.missing,
+        )
+        return sha256("\n".join(parts).encode()).hexdigest()
+
+    def run(self, block: Block) -> Done:
+        """Compute a block and record it in the ledger.
+
+        Raises
+        ------
+        HpcBudgetError
+            Naming the block; nothing is recorded.
+        """
+        begin = time.perf_counter()
+        try:
+            totals = self.compute(block)
+        except HpcBudgetError as error:
+            raise error.at(f"block {block}") from error
+        Ledger(self.out).record(block, self.fingerprint(block), totals)
+        size = (block.stop - block.start) * self.series[block.key].store.step_bytes
+        return Done(block, size, time.perf_counter() - begin)
+
+    def compute(self, block: Block) -> Totals:
+        """Read and integrate all steps of a block."""
+        series = self.series[block.key]
+        integrator = load_integrator(str(self.out / "domains"), self.domains[block.key])
+        parts: list[Totals] = []
+        audit = 0.0
+        for start, values in self._chunks(series, block):
+            sums, valid, missing, infinite = integrator(values)
+            _refuse(series, start, infinite, missing)
+            if not parts:
+                globe = float(sums[0, 0])
+                audit = integrator.audit(values[0], 0.0 if np.isnan(globe) else globe)
+            factor = series.factor[start : start + values.shape[0], np.newaxis]
+            parts.append(Totals(sums * factor, valid, missing, audit))
+        return Totals.concatenate(parts)
+
+    def _chunks(
+        self, series: Series, block: Block
+    ) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
+        """Yield ``(first step, values[step, cell])`` of runs of stored chunks, reading ahead."""
+
+        def read(start: int, stop: int) -> npt.NDArray[np.floating]:
+            return series.store.read(start, stop).reshape(stop - start, -1)
+
+        ranges = list(whole_chunks(series, block.start, block.stop, READ_BYTES))
+        if not self.prefetch or len(ranges) == 1:
+            for start, stop in ranges:
+                yield start, read(start, stop)
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+            ahead: deque[tuple[int, Future[npt.NDArray[np.floating]]]] = deque()
+            try:
+                for start, stop in ranges:
+                    ahead.append((start, reader.submit(read, start, stop)))
+                    if len(ahead) > self.prefetch:
+                        first, future = ahead.popleft()
+                        yield first, future.result()
+                while ahead:
+                    first, future = ahead.popleft()
+                    yield first, future.result()
+            finally:
+                for _, future in ahead:
+                    future.cancel()
+
+
+def _refuse(
+    series: Series, start: int, infinite: npt.NDArray[np.int64], missing: npt.NDArray[np.float64]
+) -> None:
+    """Raise on values that no total can be made of, and on gaps where none were allowed."""
+    if infinite.any():
+        step = int(np.flatnonzero(infinite)[0])
+        raise InputError(
+            f"{int(infinite[step])} infinite values in variable {series.store.variable!r}, "
+            f"step {start + step} ({series.times.label(start + step)})",
+            where=str(series.key),
+            why="their region's total would be infinite",
+            fix="mend the file, or declare the value as fill_value",
+        )
+    if series.missing == "error" and missing[:, 0].any():
+        step = int(np.flatnonzero(missing[:, 0])[0])
+        raise InputError(
+            f"missing cells ({missing[step, 0]:.4g} m2) in variable {series.store.variable!r}, "
+            f"step {start + step} ({series.times.label(start + step)})",
+            where=str(series.key),
+            why="the configuration says missing: error for this member",
+            fix="mend the file, or set missing: account to count them as missing area",
+        )

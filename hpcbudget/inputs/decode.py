@@ -1,0 +1,136 @@
+"""Raw numbers into values: fill values become NaN, packed numbers are unpacked.
+
+The rules are taken from each file anew, since scale, offset and fill values may differ between
+the files of one series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import netCDF4
+import numpy as np
+import numpy.typing as npt
+
+from hpcbudget.errors import InputError
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the raw numbers of one variable of one file become values.
+
+    Attributes
+    ----------
+    fills : tuple of float
+        Raw numbers that mean "no value".
+    scale, offset : float
+        ``value = raw * scale + offset``.
+    """
+
+    fills: tuple[float, ...] = ()
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def result_type(self, raw: np.dtype[Any]) -> np.dtype[np.floating[Any]]:
+        """Return float32 for unpacked float32 (and float16), else float64."""
+        small = raw.kind == "f" and raw.itemsize <= 4
+        return np.dtype(np.float32 if small and not self.packed else np.float64)
+
+    @property
+    def packed(self) -> bool:
+        """Whether a scale or offset is applied."""
+        return (self.scale, self.offset) != (1.0, 0.0)
+
+    def __call__(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+        """Return values, NaN where there is none, of `result_type`.
+
+        Examples
+        --------
+        >>> Decoding(fills=(-9999.0,), scale=0.5)(np.array([2, -9999], np.int16))
+        array([ 1., nan])
+        """
+        values = raw.astype(self.result_type(raw.dtype), copy=True)
+        if self.packed:
+            values *= self.scale
+            values += self.offset
+        for fill in self.fills:
+            _blank(values, raw, fill)
+        return values
+
+
+def _blank(values: npt.NDArray[Any], raw: npt.NDArray[Any], fill: float) -> None:
+    """Set NaN where `raw` is `fill` as its own type holds it."""
+    if not np.isfinite(fill):
+        if raw.dtype.kind == "f" and np.isinf(fill):
+            values[raw == fill] = np.nan
+        return
+    if raw.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            same = raw.dtype.type(fill)
+        if np.isfinite(same):
+            values[raw == same] = np.nan
+    elif raw.dtype.kind in "iu":
+        limits = np.iinfo(raw.dtype)
+        if float(fill).is_integer() and limits.min <= fill <= limits.max:
+            values[raw == int(fill)] = np.nan
+
+
+def decoding_of(
+    attrs: Mapping[str, Any],
+    dtype: np.dtype[Any],
+    declared: Iterable[float],
+    where: str,
+) -> Decoding:
+    """Collect the decoding of a variable from its attributes and the configuration.
+
+    Parameters
+    ----------
+    attrs : mapping
+        Attributes of the variable: _FillValue, missing_value, scale_factor, add_offset.
+    dtype : numpy.dtype
+        Stored type.
+    declared : iterable of float
+        Further fill values, in raw numbers.
+    where : str
+        File and variable, for messages.
+
+    Raises
+    ------
+    InputError
+        If the variable holds no numbers or an attribute is not a number.
+    """
+    if dtype.kind not in "iuf":
+        raise InputError(
+            f"the variable holds {dtype}, not numbers", where=where, fix="choose another variable"
+        )
+    fills = [float(v) for v in declared]
+    for name in ("_FillValue", "missing_value", "FillValue"):
+        if name in attrs:
+            fills.extend(_numbers(attrs[name], name, where))
+    if dtype.kind == "f":
+        # netCDF's fill value for what was never written holds without any attribute
+        fills.append(float(netCDF4.default_fillvals[f"f{min(max(dtype.itemsize, 4), 8)}"]))
+    scale = _numbers(attrs.get("scale_factor", 1.0), "scale_factor", where)[0]
+    offset = _numbers(attrs.get("add_offset", 0.0), "add_offset", where)[0]
+    if scale == 0 or not np.isfinite(scale) or not np.isfinite(offset):
+        raise InputError(
+            f"scale_factor {scale} and add_offset {offset} cannot unpack anything",
+            where=where,
+            fix="mend the attributes of the variable",
+        )
+    finite = sorted({f for f in fills if not np.isnan(f)})
+    return Decoding(tuple(finite), scale, offset)
+
+
+def _numbers(value: Any, name: str, where: str) -> list[float]:
+    try:
+        found = [float(v) for v in np.atleast_1d(np.asarray(value)).ravel()]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"attribute {name} is {value!r}, not a number",
+            where=where,
+            fix="mend the attribute of the variable",
+        ) from None
+    return found or [1.0]

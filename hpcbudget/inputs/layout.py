@@ -1,0 +1,262 @@
+"""Which dimension of a variable is time, which are space, and which are fixed by a selection."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from hpcbudget.errors import GridError, InputError
+from hpcbudget.inputs.source import Index, Source, Variable
+from hpcbudget.options import GridOptions
+from hpcbudget.space.cf import is_coordinate
+from hpcbudget.space.grid import Grid
+
+_TIME_NAMES = {"time", "t", "mtime", "times", "date", "month", "months", "year", "years",
+               "time_counter", "time_centered", "record"}  # fmt: skip
+_BOUNDS = ("_bnds", "_bounds", "_vertices", "_b")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Place of time, space and selected indices among a variable's stored dimensions.
+
+    Attributes
+    ----------
+    grid : Grid
+        Cells, in the order that `apply` leaves.
+    time_dim : str or None
+        Name of the time dimension.
+    time_axis : int or None
+        Its place among the stored dimensions.
+    fixed : tuple of (axis, index)
+        Dimensions at which one index is taken.
+    order : tuple of int
+        Transposition, after the fixed dimensions are gone, to (time, *grid.dims).
+    notes : tuple of str
+        Selections made, for the history.
+    """
+
+    grid: Grid
+    time_dim: str | None
+    time_axis: int | None
+    fixed: tuple[tuple[int, int], ...]
+    order: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    def index(self, n_dims: int, steps: slice) -> Index:
+        """Return the index of `steps` into the stored array."""
+        index: list[int | slice] = [slice(None)] * n_dims
+        for axis, at in self.fixed:
+            index[axis] = at
+        if self.time_axis is not None:
+            index[self.time_axis] = steps
+        return tuple(index)
+
+    def apply(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Bring numbers read with `index` into the order (step, *grid.dims)."""
+        ordered = raw.transpose(self.order)
+        return ordered if self.time_axis is not None else ordered[None]
+
+
+def find_variable(source: Source, name: str, where: str) -> Variable:
+    """Return a variable of a source by name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the nearest name and all others are offered.
+    """
+    if name in source.variables:
+        return source.variables[name]
+    fields = [n for n, v in source.variables.items() if len(v.dims) > 1] or list(source.variables)
+    near = difflib.get_close_matches(name, fields, n=1, cutoff=0.5)
+    raise InputError(
+        f"no variable {name!r}",
+        where=where,
+        fix=(f"did you mean {near[0]!r}? " if near else "") + "The file has: " + ", ".join(fields),
+    )
+
+
+def lay_out(
+    source: Source,
+    name: str,
+    select: Mapping[str, str | int],
+    options: GridOptions,
+    where: str,
+) -> Layout:
+    """Find time, space and selections among the dimensions of a variable.
+
+    Parameters
+    ----------
+    source : Source
+        Opened file.
+    name : str
+        Variable in it.
+    select : mapping of str to str or int
+        Dimension to label or index.
+    options : GridOptions
+        Facts about the grid.
+    where : str
+        File and variable, for messages.
+
+    Raises
+    ------
+    InputError, GridError
+        Unknown variable, selection or dimension; no usable grid.
+    """
+    variable = find_variable(source, name, where)
+    coordinates = _coordinates(source, variable, options)
+    spatial = {str(d) for c in coordinates.values() for d in c.dims}
+    time_dim = _time_dim(source, variable)
+    fixed: list[tuple[int, int]] = []
+    notes: list[str] = []
+    for dim in select:
+        if dim not in variable.dims:
+            raise InputError(
+                f"select names {dim!r}, which is no dimension of {name!r}",
+                where=where,
+                fix=f"its dimensions are {', '.join(variable.dims)}",
+            )
+    for axis, (dim, length) in enumerate(zip(variable.dims, variable.shape, strict=True)):
+        if dim in select:
+            at = find_index(source, dim, length, select[dim], where)
+            fixed.append((axis, at))
+            notes.append(f"selected {dim}={select[dim]!r} (index {at} of {length})")
+        elif dim == time_dim or dim in spatial:
+            continue
+        elif length == 1:
+            fixed.append((axis, 0))
+            notes.append(f"dimension {dim} of length 1 dropped")
+        else:
+            labels = _labels(source, dim, length)
+            shown = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
+            raise InputError(
+                f"dimension {dim!r} of length {length} is neither time nor space",
+                where=where,
+                why="a sum or mean over it could double or dilute the flux",
+                fix=f"choose one with select: {{{dim}: ...}}" + (f" of {shown}" if shown else ""),
+            )
+    gone = {axis for axis, _ in fixed}
+    kept = [d for axis, d in enumerate(variable.dims) if axis not in gone]
+    space = [d for d in kept if d != time_dim]
+    shape = [variable.shape[variable.dims.index(d)] for d in space]
+    stub = xr.Variable(space, np.broadcast_to(np.float32(0), shape))
+    try:
+        grid = Grid.from_dataset(xr.Dataset({**coordinates, name: stub}), name, options)
+    except GridError as error:
+        raise error.at(where) from None
+    order = tuple(kept.index(d) for d in ([time_dim] if time_dim else []) + list(grid.dims))
+    if sorted(order) != list(range(len(kept))):
+        raise GridError(
+            f"dimensions {', '.join(kept)} are more than time and those of the grid"
+            f" ({', '.join(grid.dims)})",
+            where=where,
+            fix="choose one value of the others with 'select'",
+        )
+    time_axis = variable.dims.index(time_dim) if time_dim else None
+    return Layout(grid, time_dim, time_axis, tuple(fixed), order, tuple(notes))
+
+
+def time_variable(source: Source, dim: str) -> Variable | None:
+    """Return the time coordinate of a dimension, by name or by its units."""
+    own = source.variables.get(dim)
+    if own is not None and len(own.dims) == 1:
+        return own
+    for variable in source.variables.values():
+        if variable.dims == (dim,) and " since " in str(variable.attrs.get("units", "")):
+            return variable
+    return None
+
+
+def find_index(source: Source, dim: str, length: int, wanted: str | int, where: str) -> int:
+    """Return the index of a label along a dimension.
+
+    Raises
+    ------
+    InputError
+        If the label is not there, or stands for several; or the index is out of range.
+    """
+    labels = _labels(source, dim, length)
+    text = str(wanted).strip()
+    found = [i for i, label in enumerate(labels) if label == text]
+    if not found and isinstance(wanted, str):
+        found = [i for i, label in enumerate(labels) if label.lower() == text.lower()]
+    if len(found) == 1:
+        return found[0]
+    if not found and isinstance(wanted, int) and -length <= wanted < length:
+        return wanted % length
+    near = difflib.get_close_matches(text, labels, n=1)
+    raise InputError(
+        f"{dim}: {'several are' if found else 'none is'} named {text!r}",
+        where=where,
+        fix=(f"did you mean {near[0]!r}? " if near else "")
+        + f"It has {length}: "
+        + (", ".join(labels) if labels else f"indices 0 to {length - 1}"),
+    )
+
+
+def _labels(source: Source, dim: str, length: int) -> list[str]:
+    """Labels along a dimension: of its coordinate, or of a variable named like ``<dim>_name``."""
+    for name in (f"{dim}_name", f"{dim}_names", f"{dim}_label", dim):
+        variable = source.variables.get(name)
+        if variable is None or dim not in variable.dims or len(variable.dims) > 2:
+            continue
+        values = source.read(name)
+        if variable.dtype.kind == "S" and values.ndim == 2:  # one character per element
+            if variable.dims.index(dim) == 1:
+                values = values.T
+            return [b"".join(row).decode("utf-8", "replace").strip(" \0") for row in values]
+        if values.ndim == 1 and values.size == length:
+            return [
+                (v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)).strip(" \0")
+                for v in values.tolist()
+            ]
+    return []
+
+
+def _time_dim(source: Source, variable: Variable) -> str | None:
+    named = None
+    for dim in variable.dims:
+        coordinate = time_variable(source, dim)
+        if coordinate is not None:
+            attrs = coordinate.attrs
+            if (
+                " since " in str(attrs.get("units", ""))
+                or attrs.get("standard_name") == "time"
+                or attrs.get("axis") == "T"
+            ):
+                return dim
+        if dim.lower() in _TIME_NAMES:
+            named = named or dim
+    return named
+
+
+def _coordinates(
+    source: Source, variable: Variable, options: GridOptions
+) -> dict[str, xr.Variable]:
+    """Latitudes, longitudes and their bounds, read whole."""
+    dims = set(variable.dims)
+    wanted: dict[str, Variable] = {}
+    for name, candidate in source.variables.items():
+        if name == variable.name or not candidate.dims or candidate.dtype.kind not in "iuf":
+            continue
+        if set(candidate.dims) <= dims and (
+            name in (options.latitude, options.longitude)
+            or is_coordinate(candidate, name, "latitude")
+            or is_coordinate(candidate, name, "longitude")
+        ):
+            wanted[name] = candidate
+    for name, candidate in list(wanted.items()):
+        names = [str(candidate.attrs.get("bounds", "")), *(name + suffix for suffix in _BOUNDS)]
+        for bounds in names:
+            if bounds in source.variables:
+                wanted[bounds] = source.variables[bounds]
+    return {
+        name: xr.Variable(v.dims, source.read(name), dict(v.attrs)) for name, v in wanted.items()
+    }

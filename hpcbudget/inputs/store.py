@@ -1,0 +1,163 @@
+"""One variable in one or many files along time, as a small description that can be pickled.
+
+A worker gets the description, opens what it needs, reads whole stored chunks and closes. Nothing
+is kept open between reads, so a store can be read by any number of processes and threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hpcbudget.errors import HpcBudgetError
+from hpcbudget.inputs.decode import Decoding
+from hpcbudget.inputs.layout import Layout
+from hpcbudget.inputs.source import open_source
+from hpcbudget.inputs.zarr_source import ZarrSource
+
+
+@dataclass(frozen=True)
+class Part:
+    """Steps of a series that lie in one file.
+
+    Attributes
+    ----------
+    path : str
+    start, stop : int
+        Half-open range of steps on the axis of the series.
+    chunk_steps : int
+        Steps of one stored chunk; 1 if contiguous.
+    decoding : Decoding
+        Rules of this file.
+    """
+
+    path: str
+    start: int
+    stop: int
+    chunk_steps: int
+    decoding: Decoding
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where the numbers of one series are and how they are read.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        Files in order of time, without gaps in steps.
+    variable : str
+    group : str or None
+    layout : Layout
+        Dimensions of the stored array.
+    n_dims : int
+        Number of its stored dimensions.
+    dtype : numpy.dtype
+        float32 or float64, of what `read` returns.
+    """
+
+    parts: tuple[Part, ...]
+    variable: str
+    group: str | None
+    layout: Layout
+    n_dims: int
+    dtype: np.dtype[np.floating[Any]]
+
+    @property
+    def n_steps(self) -> int:
+        """Number of time steps."""
+        return self.parts[-1].stop
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape of a step."""
+        return self.layout.grid.shape
+
+    @property
+    def step_bytes(self) -> int:
+        """Decoded bytes of one step."""
+        return self.layout.grid.size * self.dtype.itemsize
+
+    def time_chunks(self) -> tuple[int, ...]:
+        """Return the boundaries of whole stored chunks along time, from 0 to `n_steps`.
+
+        Chunks begin anew in every file.
+        """
+        edges = [0]
+        for part in self.parts:
+            edges.extend(range(part.start + part.chunk_steps, part.stop, part.chunk_steps))
+            edges.append(part.stop)
+        return tuple(edges)
+
+    def read(self, start: int, stop: int) -> npt.NDArray[np.floating[Any]]:
+        """Return values of steps ``[start, stop)``.
+
+        Returns
+        -------
+        ndarray of float32 or float64, shape (step, *grid.shape)
+            C order; NaN where there is no value.
+
+        Raises
+        ------
+        MissingChunkError
+            If a stored chunk is missing, truncated or corrupt.
+        """
+        values = np.empty((stop - start, *self.shape), self.dtype)
+        for part, first, last in self._overlapping(start, stop):
+            steps = slice(first - part.start, last - part.start)
+            with open_source(part.path, self.group) as source:
+                raw = source.read(self.variable, self.layout.index(self.n_dims, steps))
+            values[first - start : last - start] = part.decoding(self.layout.apply(raw))
+        return values
+
+    def fingerprint(self, start: int, stop: int) -> str:
+        """Return a hash of what steps ``[start, stop)`` are read from.
+
+        Path, size and time of change of every file (of every chunk or shard of a zarr store) that
+        holds some of them, and the rules by which they are decoded.
+        """
+        digest = hashlib.sha256(repr((self.variable, self.group, self.layout.fixed,
+                                      self.layout.order, str(self.dtype))).encode())  # fmt: skip
+        for part, first, last in self._overlapping(start, stop):
+            steps = slice(first - part.start, last - part.start)
+            digest.update(repr((part.path, first, last, part.decoding)).encode())
+            for name in self._files(part, steps):
+                digest.update(f"{name} {_identity(name)}\n".encode())
+        return digest.hexdigest()
+
+    def _files(self, part: Part, steps: slice) -> Iterator[str]:
+        with open_source(part.path, self.group) as source:
+            if not isinstance(source, ZarrSource):
+                yield part.path
+                return
+            for key in source.stored_keys(self.variable, self.layout.index(self.n_dims, steps)):
+                yield str(source.local_file(key) or f"{part.path}/{key}")
+
+    def _overlapping(self, start: int, stop: int) -> Iterator[tuple[Part, int, int]]:
+        if not 0 <= start < stop <= self.n_steps:
+            raise HpcBudgetError(
+                f"steps {start} to {stop} are not within 0 to {self.n_steps}",
+                where=f"{self.parts[0].path}, variable {self.variable}",
+            )
+        for part in self.parts:
+            first, last = max(start, part.start), min(stop, part.stop)
+            if first < last:
+                yield part, first, last
+
+
+def _identity(path: str) -> str:
+    """Size and time of change of a local file; the text 'absent' if it is not there."""
+    if "://" in path:
+        return "remote"
+    try:
+        status = os.stat(Path(path))
+    except OSError:
+        return "absent"
+    return f"{status.st_size} {status.st_mtime_ns}"

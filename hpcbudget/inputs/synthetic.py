@@ -1,0 +1,263 @@
+"""Write a synthetic ensemble whose carbon budget is known.
+
+`write_ensemble` imitates what a budget group receives: land models, ocean models, inversions and
+fCO2 products, each on its own grid, with its own calendar, units, sign, area basis, mask and file
+format, plus the configuration that tells the pipeline so. The answer (`SyntheticTruth`) is summed
+from the stored numbers without any code of the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+
+from hpcbudget.inputs.synthetic_fields import (
+    RADIUS_M,
+    Array,
+    GridName,
+    SyntheticGrid,
+    coefficients,
+    land_fraction,
+    patterns,
+)
+from hpcbudget.inputs.synthetic_recipes import CO2_PER_C, RECIPES, UNITS, Recipe, members_of
+from hpcbudget.inputs.synthetic_store import Months, StoreWriter, write_static
+from hpcbudget.inputs.synthetic_truth import (
+    BOX_SET,
+    BOXES,
+    KEYS,
+    STEP,
+    VALUE,
+    BoxSums,
+    SyntheticTruth,
+)
+
+LAST_YEAR = 2019
+_MAX_DRAWS = 4096
+
+
+def write_ensemble(
+    out: Path,
+    *,
+    members: int = 2,
+    years: int = 10,
+    resolution_deg: float = 0.5,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> SyntheticTruth:
+    """Write a synthetic ensemble, its configuration and its answer.
+
+    Parameters
+    ----------
+    out : Path
+        Folder; gets ``inputs/``, ``config.yaml`` and ``truth.csv``.
+    members : int
+        Models per family (the first inversion has two realisations besides).
+    years : int
+        Whole years, the last of which is 2019.
+    resolution_deg : float
+        Spacing of the finest grid; the others are coarser by the same ratios as real ones.
+    seed : int
+        Of everything random.
+    progress : callable, optional
+        Called with one line per file written.
+
+    Returns
+    -------
+    SyntheticTruth
+        Monthly Pg C/yr per family, member, component (with total = land + ocean) and region.
+
+    Raises
+    ------
+    ValueError
+        If `members` or `years` is below 1 or `resolution_deg` not in 0 to 22.5.
+    """
+    if members < 1 or years < 1 or not 0.0 < resolution_deg <= 22.5:
+        raise ValueError(
+            "a synthetic ensemble needs members >= 1, years >= 1 and 0 < resolution_deg <= 22.5,"
+            f" found members={members}, years={years}, resolution_deg={resolution_deg}"
+        )
+    inputs = out / "inputs"
+    inputs.mkdir(parents=True, exist_ok=True)
+    workshop = _Workshop(inputs, LAST_YEAR - years + 1, years, resolution_deg)
+    tables: list[pd.DataFrame] = []
+    ensembles: list[dict[str, Any]] = []
+    draws = iter(np.random.SeedSequence(seed).spawn(_MAX_DRAWS))
+    for family in RECIPES:
+        entries: dict[str, Any] = {}
+        for member, recipe in members_of(family, members):
+            rng = np.random.default_rng(next(draws))
+            entry, table = workshop.make(f"{family}-{member}", recipe, rng)
+            entries[member] = entry
+            tables.append(table.assign(family=family, member=member))
+            if progress is not None:
+                progress(f"{family} {member}: {entry['paths']}, {recipe.grid}, {recipe.calendar}")
+        ensembles.append({"family": family, "members": entries})
+    table = pd.concat(tables, ignore_index=True)[[*KEYS, *STEP, VALUE]]
+    truth = SyntheticTruth(table, out / "config.yaml")
+    truth.config.write_text(_configuration(ensembles), encoding="utf-8")
+    truth.write(out / "truth.csv")
+    return truth
+
+
+@dataclass
+class _Workshop:
+    """What the members of one ensemble share."""
+
+    folder: Path
+    first_year: int
+    n_years: int
+    resolution_deg: float
+    _sums: dict[GridName, BoxSums] = field(default_factory=dict)
+
+    def make(
+        self, stem: str, recipe: Recipe, rng: np.random.Generator
+    ) -> tuple[dict[str, Any], pd.DataFrame]:
+        """Write one member; return its entry in the configuration and its answer."""
+        if recipe.grid not in self._sums:
+            grid = SyntheticGrid.build(recipe.grid, self.resolution_deg)
+            self._sums[recipe.grid] = BoxSums.build(grid)
+        sums = self._sums[recipe.grid]
+        grid = sums.grid
+        months = Months.build(recipe.calendar, self.first_year, self.n_years)
+        path = self.folder / f"{stem}.{recipe.store}"
+        area_m2 = grid.area_m2()
+        fraction = land_fraction(grid)
+        entry: dict[str, Any] = {
+            "paths": f"inputs/{path.name}",
+            "model": recipe.model,
+            "flux": {
+                "sign": recipe.sign,
+                "species": recipe.species,
+                "area_basis": recipe.area_basis,
+            },
+            "components": dict(recipe.variables),
+        }
+        measure = np.ones(grid.shape) if recipe.area_basis == "per_cell" else area_m2
+        if recipe.area_basis == "land":
+            percent = (100.0 * fraction).astype(np.float32)
+            mask_path = self.folder / f"{stem}-sftlf.nc"
+            write_static(mask_path, grid, "sftlf", percent, "%")
+            entry["land_fraction"] = {
+                "paths": f"inputs/{mask_path.name}",
+                "variable": "sftlf",
+                "scale": "percent",
+            }
+            measure = area_m2 * (percent.astype(np.float64) / 100.0)
+        static: dict[str, tuple[Array, dict[str, str]]] = {}
+        if recipe.own_area:
+            static["areacello"] = (area_m2, {"units": "m2", "standard_name": "cell_area"})
+            entry["cell_area"] = {"paths": entry["paths"], "variable": "areacello"}
+        per_si = _per_si(recipe, months)
+        answer: dict[tuple[str, str], list[Array]] = {}
+        with StoreWriter(
+            path,
+            grid,
+            months,
+            stamp=recipe.stamp,
+            dtype=recipe.dtype,
+            units=recipe.units,
+            names=list(recipe.variables.values()),
+            static=static,
+        ) as writer:
+            for component, variable in recipe.variables.items():
+                shapes = _shapes(recipe, component, grid, fraction, area_m2, rng)
+                weights = coefficients(
+                    component, months.years.astype(float), months.months.astype(float), rng
+                )
+                for first in range(0, len(weights), 12):
+                    year = slice(first, first + 12)
+                    flux = np.tensordot(weights[year] * per_si[year, None], shapes, axes=1)
+                    if recipe.ice:
+                        flux[_under_ice(grid)] = np.nan
+                    stored = writer.write(variable, first, flux)
+                    scale = months.year_seconds[year] * 1e-12 / per_si[year]
+                    for region, totals in sums.totals(stored, measure).items():
+                        answer.setdefault((component, region), []).append(totals * scale)
+        return entry, _table(answer, months)
+
+
+def _per_si(recipe: Recipe, months: Months) -> Array:
+    """Return the file's number for 1 kg C m-2 s-1 to the atmosphere, in each month."""
+    factor, rate = UNITS[recipe.units]
+    lengths = {"month": months.seconds, "year": months.year_seconds}
+    length = lengths.get(rate, np.ones(months.seconds.size))
+    sign = 1.0 if recipe.sign == "to_atmosphere" else -1.0
+    species = CO2_PER_C if recipe.species == "CO2" else 1.0
+    return sign * species * factor * length
+
+
+def _shapes(
+    recipe: Recipe,
+    component: str,
+    grid: SyntheticGrid,
+    fraction: Array,
+    area_m2: Array,
+    rng: np.random.Generator,
+) -> Array:
+    """Return the patterns per unit of what the file counts, NaN outside the model's mask."""
+    shapes = patterns(grid, component, rng)
+    if recipe.area_basis == "per_cell":
+        shapes = shapes * area_m2
+    elif recipe.area_basis == "land":
+        shapes = shapes / np.where(fraction > 0.0, fraction, np.nan)
+    if recipe.masked:
+        present = fraction > 0.0 if component == "land" else fraction < 1.0
+        shapes = np.where(present, shapes, np.nan)
+    return shapes
+
+
+def _under_ice(grid: SyntheticGrid) -> NDArray[np.bool_]:
+    """Return where a product that needs open water has no value, shape (12, row, column)."""
+    season = np.cos(2.0 * np.pi * (np.arange(12) - 1.5) / 12.0)[:, None]  # +1 in mid February
+    lat = grid.lat_deg
+    closed = (lat > 76.0 - 8.0 * season) | (lat < -66.0 - 6.0 * season)
+    return np.broadcast_to(closed[:, :, None], (12, *grid.shape))
+
+
+def _table(answer: dict[tuple[str, str], list[Array]], months: Months) -> pd.DataFrame:
+    """Return the answer of one member as rows, with total = land + ocean where it has both."""
+    series = {key: np.concatenate(parts) for key, parts in answer.items()}
+    for component, region in list(series):
+        if component == "land" and ("ocean", region) in series:
+            series["total", region] = series["land", region] + series["ocean", region]
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "component": component,
+                    "region": region,
+                    "year": months.years,
+                    "month": months.months,
+                    VALUE: values,
+                }
+            )
+            for (component, region), values in series.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def _configuration(ensembles: list[dict[str, Any]]) -> str:
+    """Return the YAML of the configuration that belongs to the data."""
+    boxes = {name: list(box) for name, box in BOXES.items()}
+    config = {
+        "name": "demo",
+        "title": "Synthetic ensemble with a known answer",
+        "data": ".",
+        "radius_km": RADIUS_M / 1e3,
+        "overlap": "fractional",
+        "regions": ["gcb_bands", {"name": BOX_SET, "boxes": boxes}],
+        "ensembles": ensembles,
+    }
+    text = yaml.safe_dump(config, sort_keys=False, default_flow_style=None, width=100)
+    return (
+        "# Written by 'hpcbudget demo'. The answer that a run has to find is in truth.csv.\n" + text
+    )

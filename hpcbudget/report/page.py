@@ -1,0 +1,169 @@
+"""One self-contained page: figures, tables and origin of a run in a single file.
+
+The page loads nothing: styles, script and figures are inside it, and its content policy forbids
+the browser to fetch anything.  It can be mailed, archived and opened from a disk.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpcbudget._version import __version__
+from hpcbudget.files import write_atomic
+from hpcbudget.report.blocks import (
+    Table,
+    closure_block,
+    closure_state,
+    headline_table,
+    reconciliation_block,
+    statistics_block,
+)
+from hpcbudget.report.gallery import SECTIONS, drawings
+from hpcbudget.report.members import members_block
+from hpcbudget.report.run import Run, load_run
+from hpcbudget.report.style import save_figure, themed_svg
+
+TEMPLATE = "report.html.j2"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure as the page embeds it.
+
+    Attributes
+    ----------
+    name, section, title, caption, alternative : str
+        See `hpcbudget.report.gallery.Drawing`.
+    source : str
+        The SVG as a data URI.
+    width, height : int
+        In CSS pixels.
+    """
+
+    name: str
+    section: str
+    title: str
+    caption: str
+    alternative: str
+    source: str
+    width: int
+    height: int
+
+
+def build_report(out: Path) -> Path:
+    """Draw the figures of a run and write its page.
+
+    Parameters
+    ----------
+    out : Path
+        The run's output folder; nothing else is read.
+
+    Returns
+    -------
+    Path
+        ``OUT/report/index.html``.  Figures are in ``OUT/figures`` as PNG (300 dpi) and PDF.
+
+    Raises
+    ------
+    InputError
+        The folder holds no merged fluxes.
+    OutputError
+        The folder cannot be written.
+    """
+    run = load_run(out)
+    page = out / "report" / "index.html"
+    write_atomic(page, render_page(run, draw_figures(run, out / "figures")).encode())
+    return page
+
+
+def draw_figures(run: Run, folder: Path) -> list[Picture]:
+    """Draw every figure, write PNG and PDF into `folder` and return them for the page.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    folder : Path
+        Made if absent.
+    """
+    pictures = []
+    for drawing in drawings(run):
+        figure = drawing.draw()
+        save_figure(figure, folder / drawing.name)
+        svg = base64.b64encode(themed_svg(figure, drawing.name).encode()).decode()
+        width, height = (round(96 * inches) for inches in figure.get_size_inches())
+        pictures.append(
+            Picture(
+                name=drawing.name,
+                section=drawing.section,
+                title=drawing.title,
+                caption=drawing.caption,
+                alternative=drawing.alternative,
+                source=f"data:image/svg+xml;base64,{svg}",
+                width=width,
+                height=height,
+            )
+        )
+    return pictures
+
+
+def render_page(run: Run, pictures: Iterable[Picture]) -> str:
+    """Return the page as text.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    pictures : iterable of Picture
+        Its figures in the order of the page.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("hpcbudget.report"),
+        autoescape=jinja2.select_autoescape(["html", "j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sections: dict[str, list[Picture]] = {name: [] for name in SECTIONS}
+    for picture in pictures:
+        sections[picture.section].append(picture)
+    closes, closure_text = closure_state(run)
+    headlines = [headline_table(run, period) for period in reversed(run.periods)]
+    return environment.get_template(TEMPLATE).render(
+        run=run,
+        facts=_facts(run),
+        pictures=sections,
+        headlines=[table for table in headlines if table is not None],
+        reconciliation=reconciliation_block(run),
+        statistics=statistics_block(run),
+        closure=closure_block(run),
+        closes=closes,
+        closure_text=closure_text,
+        members=members_block(run),
+        provenance=run.provenance,
+        version=__version__,
+    )
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """Return what a reader must know before the first number."""
+    attributes: dict[Any, Any] = run.fluxes.attrs
+    members = set(zip(run.fluxes["family"].values, run.fluxes["member"].values, strict=True))
+    radius = attributes.get("radius_m")
+    return {
+        "Years": "–".join(map(str, run.years)) if run.years else "none complete",
+        "Members": str(len(members)),
+        "Region sets": ", ".join(run.groups) or "globe only",
+        "Overlap of cells and regions": str(attributes.get("overlap", "not recorded")),
+        "Sphere": f"{float(radius) / 1e3:g} km" if radius else "not recorded",
+        "Sign": str(attributes.get("sign", "positive to atmosphere")),
+    }
+
+
+__all__ = ["Picture", "Table", "build_report", "draw_figures", "render_page"]

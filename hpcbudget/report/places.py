@@ -1,0 +1,70 @@
+"""Which regions a figure shows: the Global Carbon Budget columns and the regions of one set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import xarray as xr
+
+BANDS: Final[dict[str, str]] = {
+    "Globe": "Global",
+    "North": "North (> 30° N)",
+    "Tropics": "Tropics (30° S–30° N)",
+    "South": "South (< 30° S)",
+}
+"""Region name and title of the four columns of the Global Carbon Budget figure."""
+
+
+def plain_name(region: str) -> str:
+    """Return a region's name without its set.
+
+    Examples
+    --------
+    >>> plain_name("kondo9/Europe"), plain_name("Globe"), plain_name("gcb_bands/unassigned")
+    ('Europe', 'Globe', 'unassigned')
+    """
+    return region.rsplit("/", 1)[-1]
+
+
+def find_region(regions: Iterable[str], name: str, prefer: str = "gcb_bands") -> str | None:
+    """Return the id under which a region is listed: plain, or ``set/name`` where sets share it.
+
+    Parameters
+    ----------
+    regions : iterable of str
+        Ids of the run.
+    name : str
+        Name without its set.
+    prefer : str
+        Set that wins where several have the name.
+
+    Examples
+    --------
+    >>> find_region(["Globe", "kondo9/North", "gcb_bands/North"], "North")
+    'gcb_bands/North'
+    >>> find_region(["Globe"], "North") is None
+    True
+    """
+    listed = list(regions)
+    same = [region for region in listed if plain_name(region) == name]
+    for wanted in (name, f"{prefer}/{name}"):
+        if wanted in same:
+            return wanted
+    return same[0] if same else None
+
+
+def region_groups(fluxes: xr.Dataset) -> dict[str, tuple[str, ...]]:
+    """Return the region ids of every set in stored order, without the unassigned rest.
+
+    Parameters
+    ----------
+    fluxes : xarray.Dataset
+        Has the coordinate ``region_set(region)``; the globe belongs to no set.
+    """
+    groups: dict[str, list[str]] = {}
+    sets = fluxes["region_set"].values.astype(str)
+    for region, name in zip(fluxes["region"].values.astype(str), sets, strict=True):
+        if name and plain_name(region) != "unassigned":
+            groups.setdefault(name, []).append(region)
+    return {name: tuple(members) for name, members in groups.items()}

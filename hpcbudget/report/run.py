@@ -1,0 +1,114 @@
+"""A finished run as the report sees it: totals, tables, and where they came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+import yaml
+
+from hpcbudget.engine.fluxes import read_fluxes
+from hpcbudget.report.places import region_groups
+from hpcbudget.report.tables import read_tables
+from hpcbudget.science.statistics import ensemble_series
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a report shows.
+
+    Attributes
+    ----------
+    fluxes : xarray.Dataset
+        Monthly fluxes ``(series, region, time)`` [Pg C/yr, + to the atmosphere].
+    series : pandas.DataFrame
+        Mean and spread of each family and year.
+    tables : dict of str to pandas.DataFrame
+        The tables of the run by name; a table that was not made is absent.
+    provenance : dict
+        ``provenance.json``.
+    config : dict
+        ``config.resolved.yaml``.
+    """
+
+    fluxes: xr.Dataset
+    series: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What the run is called."""
+        return str(self.config.get("title") or self.config.get("name") or "Carbon budget")
+
+    @property
+    def periods(self) -> tuple[str, ...]:
+        """Names of the periods of the statistics, in their order."""
+        table = self.tables.get("statistics")
+        return () if table is None else tuple(dict.fromkeys(table["period"].astype(str)))
+
+    @property
+    def period(self) -> str:
+        """The headline period: the last that any family has numbers for."""
+        table = self.tables.get("statistics")
+        filled = set() if table is None else set(table.loc[table["n"] > 0, "period"].astype(str))
+        return next((p for p in reversed(self.periods) if p in filled), "")
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Region ids of each region set, without the unassigned rest."""
+        return region_groups(self.fluxes)
+
+    @property
+    def years(self) -> tuple[int, int] | None:
+        """First and last year with any annual flux."""
+        if self.series.empty:
+            return None
+        return int(self.series["year"].min()), int(self.series["year"].max())
+
+    @property
+    def ddof(self) -> int:
+        """Delta degrees of freedom of every standard deviation shown."""
+        return _ddof(self.config)
+
+
+def load_run(out: Path) -> Run:
+    """Read what a run has left in its output folder.
+
+    Parameters
+    ----------
+    out : Path
+        Holds ``fluxes.zarr`` and, as far as they were made, ``tables/``, ``provenance.json`` and
+        ``config.resolved.yaml``.
+
+    Raises
+    ------
+    InputError
+        There are no merged fluxes in the folder.
+    """
+    fluxes = read_fluxes(out / "fluxes.zarr")
+    config = _read(out / "config.resolved.yaml")
+    return Run(
+        fluxes=fluxes,
+        series=ensemble_series(fluxes, ddof=_ddof(config)),
+        tables=read_tables(out, skip=("monthly", "annual")),
+        provenance=_read(out / "provenance.json"),
+        config=config,
+    )
+
+
+def _ddof(config: dict[str, Any]) -> int:
+    return int((config.get("statistics") or {}).get("ddof", 1))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    text = path.read_text(encoding="utf-8")
+    loaded = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    return loaded if isinstance(loaded, dict) else {}

@@ -1,0 +1,1 @@
+"""From regional totals to a reconciled carbon budget: votes, verdicts, gaps, dipoles, closure."""

@@ -1,0 +1,325 @@
+"""Recipes of the Global Carbon Budget, one per edition, kept as data.
+
+Sinks are positive in this module, as in the budget's tables: ``E`` emissions and ``S`` sinks in
+Pg C/yr, B_IM = E_FOS + E_LUC - G_ATM - S_OCEAN - S_LAND - S_CEMENT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from hpcbudget.errors import ConfigError, InputError
+from hpcbudget.options import Model
+
+Ddof = Literal[0, 1]
+
+SINKS = ("growth", "ocean", "land", "cement")
+SOURCES = ("fossil", "eluc")
+BUDGET_TERMS = (*SOURCES, *SINKS)
+
+
+class OceanRecipe(Model):
+    """How the ocean sink is made of models and fCO2 products."""
+
+    estimate: Literal["models", "models_and_products"]
+    products_from: int = 1990
+    """First year of the products in the estimate."""
+    offset_window: tuple[int, int] = (1990, 2001)
+    """Years whose mean difference of products and models is carried back before `products_from`."""
+    exclude: tuple[str, ...] = ()
+    """Parts of the names of products that are not averaged; case is ignored."""
+
+
+class Adjusted(Model):
+    """What an edition's adjusted estimates multiply and add before they average."""
+
+    ocean_model_factor: float
+    product_amount: float
+    product_amount_not_for: tuple[str, ...]
+    land_factor: float
+    land_amount: float
+    land_amount_years: tuple[int, int]
+
+
+class Recipe(Model):
+    """One edition's rules."""
+
+    citation: str
+    ddof: dict[str, Ddof | None]
+    """Family -> ddof of its spread; None where the edition gives no spread."""
+    ocean: OceanRecipe
+    expert_sd: dict[str, float]
+    """Uncertainties that are judged, not computed, in Pg C/yr (fossil: a fraction)."""
+    dgvm_eluc_sign: Literal[1, -1]
+    adjusted: Adjusted | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Members:
+    """What an edition is made of: years by names, Pg C/yr, sinks and emissions positive."""
+
+    budget: pd.DataFrame
+    """`BUDGET_TERMS` (and ``imbalance``) as published."""
+    ocean_models: pd.DataFrame
+    products: pd.DataFrame
+    land_models: pd.DataFrame
+    eluc_models: pd.DataFrame
+    """E_LUC of the vegetation models, emissions positive."""
+    bookkeeping: pd.DataFrame
+    """Net E_LUC of the bookkeeping models."""
+
+
+@cache
+def editions() -> Mapping[int, Recipe]:
+    """Return the recipes of all editions that the package knows."""
+    text = files("hpcbudget.science").joinpath("data/gcb.yaml").read_text(encoding="utf-8")
+    raw = yaml.safe_load(text)["editions"]
+    return {year: Recipe.model_validate(recipe) for year, recipe in raw.items()}
+
+
+def recipe(edition: int) -> Recipe:
+    """Return the recipe of an edition.
+
+    Raises
+    ------
+    ConfigError
+        No recipe of that edition.
+
+    Examples
+    --------
+    >>> recipe(2021).ocean.offset_window
+    (1990, 2001)
+    """
+    known = editions()
+    if edition not in known:
+        raise ConfigError(
+            f"no recipe of the Global Carbon Budget {edition}",
+            fix=f"editions: {', '.join(map(str, known))}",
+        )
+    return known[edition]
+
+
+def multi_model(
+    members: pd.DataFrame, *, ddof: int | None = 1, exclude: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Average the members of a family year by year, over those that have the year.
+
+    Parameters
+    ----------
+    members : pandas.DataFrame
+        Years by members, Pg C/yr; NaN where a member has no value.
+    ddof : int or None
+        Of the SD; None leaves it out (NaN).
+    exclude : iterable of str
+        Members whose name contains one of these (case ignored) do not count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        mean, sd (Pg C/yr) and n by year.
+
+    Examples
+    --------
+    >>> products = pd.DataFrame({"A": [1.0, 2.0], "B": [np.nan, 4.0], "Watson": [9.0, 9.0]})
+    >>> multi_model(products, exclude=["watson"])["mean"].tolist()
+    [1.0, 3.0]
+    """
+    counted = members[[c for c in members.columns if not _named(str(c), exclude)]]
+    sd = counted.std(axis=1, ddof=ddof) if ddof is not None else np.nan
+    return pd.DataFrame({"mean": counted.mean(axis=1), "sd": sd, "n": counted.count(axis=1)})
+
+
+def period_mean(
+    members: pd.DataFrame, first: int, last: int, *, ddof: int = 1
+) -> tuple[float, float, int]:
+    """Return mean, SD and n of the members' means over a period.
+
+    Members that lack a year of the period are left out; the SD is that over the members'
+    period means.
+
+    Parameters
+    ----------
+    members : pandas.DataFrame
+        Years by members, Pg C/yr.
+    first, last : int
+        Years, both included.
+    ddof : int
+        Of the SD.
+
+    Examples
+    --------
+    >>> members = pd.DataFrame({"A": [1.0, 3.0], "B": [4.0, 4.0]}, index=[2000, 2001])
+    >>> period_mean(members, 2000, 2001, ddof=0)
+    (3.0, 1.0, 2)
+    """
+    years = np.arange(first, last + 1)
+    means = members.reindex(years).mean(axis=0, skipna=False).dropna()
+    n = len(means)
+    sd = float(means.std(ddof=ddof)) if n > ddof else np.nan
+    return float(means.mean()) if n else np.nan, sd, n
+
+
+def ocean_sink(
+    rules: Recipe, models: pd.DataFrame, products: pd.DataFrame, *, adjusted: bool = False
+) -> pd.Series:
+    """Make an edition's ocean sink of its models and fCO2 products.
+
+    From ``products_from`` on (mean of models + mean of products) / 2; before, mean of models
+    plus half the mean of (products - models) over ``offset_window``. Products must already hold
+    the river flux (see `hpcbudget.science.adjust`), as those of the workbooks do.
+
+    Parameters
+    ----------
+    rules : Recipe
+        Of the edition.
+    models, products : pandas.DataFrame
+        Years by members, sinks positive, Pg C/yr.
+    adjusted : bool
+        The edition's adjusted estimate.
+
+    Returns
+    -------
+    pandas.Series
+        S_OCEAN by year of `models`, Pg C/yr.
+
+    Raises
+    ------
+    ConfigError
+        The edition has no adjusted estimate.
+    InputError
+        A year of the products' era, or of the offset window, has no product.
+    """
+    if adjusted:
+        change = _adjusted(rules)
+        models = models * change.ocean_model_factor
+        raised = [c for c in products.columns if not _named(str(c), change.product_amount_not_for)]
+        products = products.assign(**{c: products[c] + change.product_amount for c in raised})
+    of_models = multi_model(models)["mean"]
+    if rules.ocean.estimate == "models":
+        return of_models
+    of_products = multi_model(products, exclude=rules.ocean.exclude)["mean"]
+    excess = of_products.reindex(of_models.index) - of_models
+    first, last = rules.ocean.offset_window
+    era = of_models.index >= rules.ocean.products_from
+    if excess[era].isna().any() or excess.loc[first:last].empty:
+        raise InputError(
+            f"no fCO2 product in some year from {rules.ocean.products_from} on",
+            why="the ocean sink of these years is the mean of models and products",
+            fix="give products that cover these years, or cut the period",
+        )
+    offset = excess.loc[first:last].mean()
+    return of_models + excess.where(era, offset) / 2
+
+
+def land_sink(rules: Recipe, models: pd.DataFrame, *, adjusted: bool = False) -> pd.Series:
+    """Make an edition's land sink of its vegetation models (simulation S2): their mean.
+
+    Parameters
+    ----------
+    rules : Recipe
+        Of the edition.
+    models : pandas.DataFrame
+        Years by models, sinks positive, Pg C/yr.
+    adjusted : bool
+        The edition's adjusted estimate.
+
+    Raises
+    ------
+    ConfigError
+        The edition has no adjusted estimate.
+    """
+    mean = multi_model(models)["mean"]
+    if not adjusted:
+        return mean
+    change = _adjusted(rules)
+    first, last = change.land_amount_years
+    amount = np.where((mean.index >= first) & (mean.index <= last), change.land_amount, 0.0)
+    return mean * change.land_factor + amount
+
+
+def imbalance(terms: pd.DataFrame) -> pd.Series:
+    """Return B_IM, what the budget's estimates leave over.
+
+    Parameters
+    ----------
+    terms : pandas.DataFrame
+        Columns `BUDGET_TERMS` by year, Pg C/yr: emissions and sinks positive.
+
+    Examples
+    --------
+    >>> values = dict(zip(BUDGET_TERMS, (10.0, 1.0, 5.0, 3.0, 2.5, 0.25)))
+    >>> imbalance(pd.DataFrame(values, index=[2020])).tolist()
+    [0.25]
+    """
+    return terms[list(SOURCES)].sum(axis=1, skipna=False) - terms[list(SINKS)].sum(
+        axis=1, skipna=False
+    )
+
+
+def budget(rules: Recipe, members: Members, *, adjusted: bool = False) -> pd.DataFrame:
+    """Rebuild an edition's budget from its members.
+
+    Emissions from fossil fuels, atmospheric growth and the cement sink are taken as published;
+    land-use emissions are the mean of the bookkeeping models, the sinks follow the recipe.
+
+    Parameters
+    ----------
+    rules : Recipe
+        Of the edition.
+    members : Members
+        For example from `hpcbudget.science.workbook.read_workbook`.
+    adjusted : bool
+        The edition's adjusted sinks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `BUDGET_TERMS` and ``imbalance`` by year, Pg C/yr.
+    """
+    terms = members.budget[list(BUDGET_TERMS)].assign(
+        eluc=multi_model(members.bookkeeping)["mean"],
+        ocean=ocean_sink(rules, members.ocean_models, members.products, adjusted=adjusted),
+        land=land_sink(rules, members.land_models, adjusted=adjusted),
+    )
+    return terms.assign(imbalance=imbalance(terms))
+
+
+def net_land(land_sinks: pd.DataFrame, eluc: pd.DataFrame) -> pd.DataFrame:
+    """Return the net land sink of models, S2 - E_LUC, for the models that have both.
+
+    Parameters
+    ----------
+    land_sinks, eluc : pandas.DataFrame
+        Years by models, Pg C/yr: sinks of simulation S2 positive, emissions positive.
+
+    Examples
+    --------
+    >>> net_land(pd.DataFrame({"A": [3.0], "B": [2.0]}), pd.DataFrame({"A": [1.5]}))
+         A
+    0  1.5
+    """
+    both = [c for c in land_sinks.columns if c in set(eluc.columns)]
+    return land_sinks[both] - eluc[both]
+
+
+def _adjusted(rules: Recipe) -> Adjusted:
+    if rules.adjusted is None:
+        having = [year for year, other in editions().items() if other.adjusted is not None]
+        raise ConfigError(
+            f"the edition of {rules.citation} has no adjusted estimates",
+            fix=f"editions that have: {', '.join(map(str, having))}",
+        )
+    return rules.adjusted
+
+
+def _named(name: str, parts: Iterable[str]) -> bool:
+    return any(part in name.casefold() for part in parts)

@@ -1,0 +1,210 @@
+"""Find the table in a CSV, TSV or XLSX file whose first rows are prose, as in published budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hpcbudget.errors import InputError
+
+Cell = object
+Row = Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table found inside a sheet: what stands above it, its header and its rows."""
+
+    origin: str
+    """File and sheet, for messages."""
+    groups: tuple[str, ...]
+    """Text in the row above the header, by column."""
+    header: tuple[str, ...]
+    """Names of the columns, blanks stripped; empty where a column has none."""
+    below: tuple[str, ...]
+    """Text in the row below the header where that is no data row, else empty."""
+    rows: tuple[tuple[Cell, ...], ...]
+    """Data rows: those with a number in the year column."""
+    year_column: int
+
+    @property
+    def years(self) -> pd.Index:
+        """Years of the rows."""
+        return pd.Index([int(float(str(r[self.year_column]))) for r in self.rows], name="year")
+
+    def column(self, position: int, decimal: str = ".") -> list[float]:
+        """Numbers of one column; NaN where the cell is empty."""
+        return [self._number(row, position, decimal) for row in self.rows]
+
+    def find(self, name: str) -> int:
+        """Return the position of the column called `name`; of two alike, ``name#2`` is the second.
+
+        Raises
+        ------
+        InputError
+            No such column, or several and no number given.
+        """
+        wanted, _, nth = name.strip().partition("#")
+        found = [i for i, title in enumerate(self.header) if title == name.strip()]
+        if not found and nth.isdigit():
+            found = [i for i, t in enumerate(self.header) if t == wanted][int(nth) - 1 : int(nth)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            known = ", ".join(dict.fromkeys(t for t in self.header if t))
+            raise InputError(f"no column {name!r}", where=self.origin, fix=f"columns: {known}")
+        listed = ", ".join(f"{name}#{i + 1} (under {self._group(p)!r})"
+                           for i, p in enumerate(found))  # fmt: skip
+        raise InputError(
+            f"{len(found)} columns are called {name!r}",
+            where=self.origin,
+            why="one of them would be taken for the other",
+            fix=f"write one of {listed}",
+        )
+
+    def group(self, label: str) -> list[int]:
+        """Positions of the columns from the one under `label` up to the next empty header.
+
+        Raises
+        ------
+        InputError
+            Nothing of that name stands above the header.
+        """
+        start = self._start(label)
+        stop = start
+        while stop < len(self.header) and self.header[stop]:
+            stop += 1
+        return list(range(start, stop))
+
+    def group_with(self, label: str, below: str) -> list[int]:
+        """Positions under `label`, up to the next label, whose second header line is `below`."""
+        start = self._start(label)
+        stop = next((i for i in range(start + 1, len(self.groups)) if self.groups[i]),
+                    len(self.header))  # fmt: skip
+        return [i for i in range(start, stop) if self.below[i] == below and self.header[i]]
+
+    def frame(self, positions: Sequence[int], decimal: str = ".") -> pd.DataFrame:
+        """Columns as a table of years by names, sorted by year."""
+        table = {self.header[i]: self.column(i, decimal) for i in positions}
+        return pd.DataFrame(table, index=self.years, dtype=np.float64).sort_index()
+
+    def _start(self, label: str) -> int:
+        for position, text in enumerate(self.groups):
+            if text.casefold().startswith(label.casefold()):
+                return position
+        known = ", ".join(repr(g) for g in self.groups if g)
+        raise InputError(
+            f"no group of columns called {label!r}", where=self.origin, fix=f"groups: {known}"
+        )
+
+    def _group(self, position: int) -> str:
+        return next((g for g in reversed(self.groups[: position + 1]) if g), "")
+
+    def _number(self, row: Row, position: int, decimal: str) -> float:
+        value = row[position] if position < len(row) else None
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return float("nan")
+        try:
+            return float(str(value).replace(decimal, "."))
+        except ValueError:
+            raise InputError(
+                f"{value!r} is no number",
+                where=f"{self.origin}, column {self.header[position]!r}, "
+                f"year {row[self.year_column]}",
+            ) from None
+
+
+def read_sheet(path: Path, sheet: str | None = None, *, year: str = "year") -> Sheet:
+    """Find the table in a CSV, TSV or XLSX file: its header is the row that holds `year`.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv`` (comma or semicolon), ``.tsv`` or ``.xlsx``.
+    sheet : str, optional
+        Of a workbook; by default its first.
+    year : str
+        Header of the year column; case and blanks around it do not matter.
+
+    Raises
+    ------
+    InputError
+    XX
+    """
+    origin = f"{path}, sheet {sheet!r}" if sheet else str(path)
+    rows = [tuple(row) for row in _rows(path, sheet, origin)]
+    titles_of = ([_text(cell) for cell in row] for row in rows)
+    folded = ([title.casefold() for title in titles] for titles in titles_of)
+    number = next((i for i, titles in enumerate(folded) if year.casefold() in titles), None)
+    if number is None:
+        raise InputError(
+            f"no row holds a column called {year!r}",
+            where=origin,
+            fix="name the header of the year column with the key 'year'",
+        )
+    titles = [_text(cell) for cell in rows[number]]
+    at = [title.casefold() for title in titles].index(year.casefold())
+    data = [row for row in rows[number + 1 :] if _is_year(row, at)]
+    if not data:
+        raise InputError("no row with a year below the header", where=origin)
+    width = len(titles)
+    under = rows[number + 1] if not _is_year(rows[number + 1], at) else ()
+    return Sheet(
+        origin=origin,
+        groups=_padded(rows[number - 1] if number else (), width),
+        header=tuple(titles),
+        below=_padded(under, width),
+        rows=tuple(data),
+        year_column=at,
+    )
+
+
+def _rows(path: Path, sheet: str | None, origin: str) -> Iterator[Row]:
+    if not path.is_file():
+        raise InputError("no such file", where=str(path), fix="correct the path of the table")
+    if path.suffix.casefold() == ".xlsx":
+        from openpyxl import load_workbook
+
+        book = load_workbook(path, data_only=True, read_only=True)
+        try:
+            if sheet is not None and sheet not in book.sheetnames:
+                raise InputError(
+                    f"no sheet {sheet!r}", where=str(path),
+                    fix=f"sheets: {', '.join(book.sheetnames)}",
+                )  # fmt: skip
+            yield from book[sheet or book.sheetnames[0]].iter_rows(values_only=True)
+        finally:
+            book.close()
+    elif path.suffix.casefold() in (".csv", ".tsv"):
+        import csv
+
+        text = path.read_text(encoding="utf-8-sig")
+        commas = ";" if text.count(";") > text.count(",") else ","
+        separator = "\t" if path.suffix.casefold() == ".tsv" or "\t" in text else commas
+        yield from csv.reader(text.splitlines(), delimiter=separator)
+    else:
+        raise InputError(
+            f"cannot read a table of type {path.suffix!r}", where=origin,
+            fix="give a .csv, .tsv or .xlsx file",
+        )  # fmt: skip
+
+
+def _is_year(row: Row, column: int) -> bool:
+    text = _text(row[column]) if column < len(row) else ""
+    try:
+        return float(text).is_integer()
+    except ValueError:
+        return False
+
+
+def _text(cell: Cell) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def _padded(row: Row, width: int) -> tuple[str, ...]:
+    texts = [_text(cell) for cell in row][:width]
+    return (*texts, *("" for _ in range(width - len(texts))))

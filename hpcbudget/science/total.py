@@ -1,0 +1,102 @@
+"""The net flux of a member: land plus ocean, never fossil emissions."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+LAND, OCEAN, TOTAL = "land", "ocean", "total"
+
+_FINEST_FIRST = ("month", "year", "period")
+
+
+def with_totals(fluxes: xr.Dataset) -> xr.Dataset:
+    """Add a series ``total`` = land + ocean for each member that has both.
+
+    Calling it twice changes nothing.  The area with data is that of both components together
+    and never more than the region: two masks that complement each other cover it once, two
+    fields that both cover it (zero outside their realm) cover it once too.
+
+    Parameters
+    ----------
+    fluxes : xarray.Dataset
+        The fluxes of a run: dimensions ``series``, ``region``, ``time``.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same, with the new series behind the others; NaN where either part is NaN.
+
+    Examples
+    --------
+    >>> fluxes = xr.Dataset(
+    ...     {"flux_pgc_yr": (("series", "region", "time"), [[[-1.5]], [[-2.0]]])},
+    ...     coords={
+    ...         "family": ("series", ["inversion"] * 2), "model": ("series", ["A"] * 2),
+    ...         "member": ("series", ["A"] * 2), "component": ("series", ["land", "ocean"]),
+    ...         "resolution": ("series", ["month"] * 2),
+    ...     },
+    ... )
+    >>> with_totals(fluxes)["flux_pgc_yr"].values.ravel().tolist()
+    [-1.5, -2.0, -3.5]
+    """
+    where = {
+        key: position
+        for position, key in enumerate(
+            zip(
+                *(
+                    fluxes[c].values.astype(str).tolist()
+                    for c in ("family", "model", "member", "component")
+                ),
+                strict=True,
+            )
+        )
+    }
+    pairs = [
+        (position, where[*member, OCEAN])
+        for (*member, component), position in where.items()
+        if component == LAND and (*member, OCEAN) in where and (*member, TOTAL) not in where
+    ]
+    if not pairs:
+        return fluxes
+    land = fluxes.isel(series=[a for a, _ in pairs])
+    ocean = fluxes.isel(series=[b for _, b in pairs])
+    total = land.assign(
+        flux_pgc_yr=land["flux_pgc_yr"].copy(
+            data=land["flux_pgc_yr"].values + ocean["flux_pgc_yr"].values
+        )
+    )
+    total = total.assign_coords(
+        component=("series", np.full(len(pairs), TOTAL)),
+        resolution=("series", _coarser(land, ocean)),
+    )
+    if "series" in fluxes.coords:  # labels of the dimension itself, if the caller keeps any
+        labels = ["/".join(map(str, (f, d, m, TOTAL))) for f, d, m in _names(land)]
+        total = total.assign_coords(series=labels)
+    if {"valid_area_m2", "missing_area_m2"} <= set(fluxes.data_vars):
+        total = total.assign(_areas(land, ocean))
+    return xr.concat([fluxes, total], dim="series", data_vars="minimal", coords="minimal",
+                     compat="override", join="outer", combine_attrs="override")  # fmt: skip
+
+
+def _names(series: xr.Dataset) -> list[tuple[str, ...]]:
+    columns = (series[c].values.astype(str).tolist() for c in ("family", "model", "member"))
+    return list(zip(*columns, strict=True))
+
+
+def _coarser(land: xr.Dataset, ocean: xr.Dataset) -> list[str]:
+    """Return the resolution of sums: their months are as independent as the coarser part's."""
+    both = zip(land["resolution"].values.tolist(), ocean["resolution"].values.tolist(), strict=True)
+    return [max(pair, key=_FINEST_FIRST.index) for pair in both]
+
+
+def _areas(land: xr.Dataset, ocean: xr.Dataset) -> dict[str, xr.DataArray]:
+    valid = [part["valid_area_m2"].values for part in (land, ocean)]
+    region = np.maximum(
+        *(v + p["missing_area_m2"].values for v, p in zip(valid, (land, ocean), strict=True))
+    )
+    covered = np.minimum(valid[0] + valid[1], region)
+    return {
+        "valid_area_m2": land["valid_area_m2"].copy(data=covered),
+        "missing_area_m2": land["missing_area_m2"].copy(data=region - covered),
+    }

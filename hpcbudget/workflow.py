@@ -1,0 +1,241 @@
+"""The way from a configuration to a report, in the order of the method section.
+
+Each step can be run alone from what the one before left in OUT; `run` does them all.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from hpcbudget.config import Config, parse_config
+from hpcbudget.engine.cluster import dashboard_of, default_workers, local_client
+from hpcbudget.engine.execute import Clock, Tally, execute, execute_alone, pending
+from hpcbudget.engine.fluxes import write_fluxes
+from hpcbudget.engine.ledger import Ledger
+from hpcbudget.engine.merge import collect
+from hpcbudget.engine.plan import Plan, make_plan, memory_limit
+from hpcbudget.engine.progress import Progress, Snapshot
+from hpcbudget.engine.provenance import write_provenance
+from hpcbudget.errors import ConfigError
+from hpcbudget.inputs.catalogue import Catalogue, open_catalogue
+from hpcbudget.inputs.series import SeriesKey
+from hpcbudget.report.page import build_report
+from hpcbudget.report.tables import annual_table, monthly_table, write_tables
+from hpcbudget.science.annual import annual, decades
+from hpcbudget.science.closure import Row, closure_account, require_closure
+from hpcbudget.science.dipoles import dipoles
+from hpcbudget.science.reconcile import reconciliation
+from hpcbudget.science.statistics import ensemble_statistics
+from hpcbudget.science.total import with_totals
+
+AUDIT = "zones = whole field"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run left.
+
+    Attributes
+    ----------
+    out : Path
+    report : Path
+        ``report/index.html``.
+    closure : pandas.DataFrame
+        The closure account, all of it within tolerance.
+    """
+
+    out: Path
+    report: Path
+    closure: pd.DataFrame
+
+
+def prepare(config: Config, out: Path) -> tuple[Catalogue, Plan]:
+    """Open the inputs and plan the run; nothing is computed yet."""
+    catalogue = open_catalogue(config)
+    return catalogue, make_plan(config, catalogue, out)
+
+
+def run_config(
+    config: Config,
+    out: Path,
+    *,
+    workers: int | None = None,
+    fresh: bool = False,
+    show: Callable[[Snapshot], None] | None = None,
+    tell: Callable[[str], None] | None = None,
+    interval: float = 1.0,
+    clock: Clock | None = None,
+) -> Outcome:
+    """Run a configuration to its report, going on from what the ledger holds.
+
+    Parameters
+    ----------
+    config : Config
+    out : Path
+        Output directory.
+    workers : int, optional
+        Workers on this machine; default: its cores.
+    fresh : bool
+        Forget what earlier runs finished.
+    show, tell : callable, optional
+        Given snapshots of progress, and single lines of news.
+    interval : float
+        Seconds between snapshots.
+    clock : Clock, optional
+        Says when to stop taking blocks.
+
+    Raises
+    ------
+    HpcBudgetError
+        See `hpcbudget.errors`; the exit status says which kind.
+    """
+    tell = tell or (lambda _: None)
+    ledger = Ledger(out)
+    with ledger.lock():
+        if fresh:
+            start_over(out)
+        catalogue, plan = prepare(config, out)
+        for warning in catalogue.warnings:
+            tell(f"warning: {warning}")
+        write_provenance(out, config, catalogue, plan)
+        left = pending(plan, ledger, plan.blocks)
+        tell(f"{len(plan.blocks)} blocks, {len(plan.blocks) - len(left)} done before")
+        if left:
+            progress = Progress(out, len(plan.blocks), len(plan.blocks) - len(left), show, interval)
+            _execute_local(config, plan, left, progress, workers, tell, clock).settle()
+        return finish(config, plan, out)
+
+
+def _execute_local(
+    config: Config,
+    plan: Plan,
+    left: list,  # type: ignore[type-arg]
+    progress: Progress,
+    workers: int | None,
+    tell: Callable[[str], None],
+    clock: Clock | None,
+) -> Tally:
+    count = workers or default_workers()
+    limit = memory_limit(config, count)
+    threads = config.engine.threads_per_worker
+    with local_client(plan, count, threads_per_worker=threads, memory_limit=limit) as client:
+        if link := dashboard_of(client):
+            tell(f"dashboard {link}")
+        return execute(
+            client, plan.runner, left, progress, retries=config.engine.retries, clock=clock
+        )
+
+
+def run_part(
+    config: Config,
+    out: Path,
+    part: tuple[int, int],
+    *,
+    show: Callable[[Snapshot], None] | None = None,
+    interval: float = 1.0,
+    clock: Clock | None = None,
+) -> None:
+    """Do every n-th block in this process, beside other parts, without any cluster.
+
+    Parameters
+    ----------
+    part : (int, int)
+        Index (from 1) and number of parts.
+    """
+    index, count = part
+    if not 1 <= index <= count:
+        raise ConfigError(
+            f"part {index}/{count} does not exist", fix=f"use --part 1/{count} .. {count}/{count}"
+        )
+    ledger = Ledger(out)
+    with ledger.lock(shared=True):
+        catalogue, plan = prepare(config, out)
+        write_provenance(out, config, catalogue, plan)
+        mine = plan.part(index, count)
+        left = pending(plan, ledger, mine)
+        progress = Progress(out, len(mine), len(mine) - len(left), show, interval)
+        execute_alone(plan.runner, left, progress, clock).settle()
+
+
+def merge(out: Path) -> Outcome:
+    """Merge the blocks in the ledger of `out` into fluxes, tables and report."""
+    config = resolved_config(out)
+    with Ledger(out).lock():
+        _, plan = prepare(config, out)
+        return finish(config, plan, out)
+
+
+def finish(config: Config, plan: Plan, out: Path) -> Outcome:
+    """Make everything that follows from the totals of all blocks."""
+    fluxes, audit = collect(plan, Ledger(out), config.period)
+    fluxes = with_totals(fluxes)
+    fluxes.attrs.update(
+        {
+            "title": config.title or config.name,
+            "sign": "positive to the atmosphere",
+            "overlap": config.overlap,
+            "radius_m": config.radius_m,
+        }
+    )
+    write_fluxes(out / "fluxes.zarr", fluxes)
+    account = closure_account(fluxes, config.closure.tolerance, audit_rows(config, audit))
+    write_tables(out, make_tables(config, fluxes, account))
+    require_closure(account)
+    return Outcome(out, build_report(out), account)
+
+
+def audit_rows(config: Config, audit: dict[SeriesKey, float]) -> list[Row]:
+    """Make rows of the closure account from the engine's independent sums."""
+    tolerance = config.closure.tolerance
+    worst: dict[tuple[str, str, str], float] = {}
+    for key, value in audit.items():
+        name = (key.family, key.member, key.component)
+        worst[name] = max(worst.get(name, 0.0), value)
+    return [(*n, AUDIT, v, tolerance, v <= tolerance) for n, v in worst.items()]
+
+
+def make_tables(
+    config: Config, fluxes: xr.Dataset, account: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """Compute all tables of the contract."""
+    periods = config.periods or decades(fluxes)
+    return {
+        "monthly": monthly_table(fluxes),
+        "annual": annual_table(annual(fluxes)),
+        "statistics": ensemble_statistics(fluxes, periods, config.statistics),
+        "reconciliation": reconciliation(fluxes, periods, config.statistics),
+        "dipoles": dipoles(fluxes, periods, span=config.statistics.span),
+        "closure": account,
+    }
+
+
+def resolved_config(out: Path) -> Config:
+    """Read back the configuration that a run left in `out`.
+
+    Raises
+    ------
+    ConfigError
+        If `out` holds no run.
+    """
+    path = out / "config.resolved.yaml"
+    if not path.exists():
+        raise ConfigError(
+            "no run here",
+            where=str(out),
+            fix="give the --out of a run; 'hpcbudget run CONFIG --out OUT' makes one",
+        )
+    return parse_config(path.read_text(encoding="utf-8"), origin=path.absolute())
+
+
+def start_over(out: Path) -> None:
+    """Remove what earlier runs left, so that nothing of them can be taken over."""
+    Ledger(out).clear()
+    for name in ("fluxes.zarr", "tables", "figures", "report", "domains"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    (out / "progress.jsonl").unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+"""Runs: every counted cell once, tables only where needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpcbudget.kernels.runs import make_runs
+
+
+@given(
+    st.lists(st.integers(-1, 3), min_size=1, max_size=60),
+    st.integers(1, 4),
+    st.lists(st.sampled_from([0.0, 1.0, 2.0]), min_size=240, max_size=240),
+)
+def test_runs_cover_every_counted_cell_once(row, n_rows, weights):
+    labels = np.array(row * n_rows, dtype=np.int32)
+    weight = np.array(weights[: labels.size])
+    runs = make_runs(labels, weight, weight, n_zones=4, row_length=len(row))
+    seen = np.full(labels.size, -1)
+    for start, stop, zone, uniform, of_run in zip(*runs[:5], strict=True):
+        assert start < stop
+        assert start // len(row) == (stop - 1) // len(row)
+        assert (seen[start:stop] == -1).all()
+        seen[start:stop] = zone
+        assert uniform == (np.ptp(weight[start:stop]) == 0.0)
+        assert not uniform or weight[start] == of_run
+    np.testing.assert_array_equal(seen, np.where(weight > 0, labels, -1))
+    assert (np.diff(runs.start) > 0).all()
+
+
+def test_cell_tables_only_where_a_run_is_mixed():
+    labels, one = np.zeros(6, np.int32), np.ones(6)
+    assert make_runs(labels, one, one, 1, 3).cell_weight.size == 0
+    assert make_runs(labels, one, np.arange(6.0), 1, 3).cell_weight.size == 6
+
+
+def test_bad_input_is_refused():
+    one = np.ones(4)
+    labels = np.zeros(4, np.int32)
+    with pytest.raises(ValueError, match="4 labels, 3 weights"):
+        make_runs(labels, one[:3], one, 1, 4)
+    with pytest.raises(ValueError, match="whole rows of 3"):
+        make_runs(labels, one, one, 1, 3)
+    with pytest.raises(ValueError, match="labels run from 0 to 1"):
+        make_runs(np.array([0, 1, 0, 1], np.int32), one, one, 1, 4)
+    with pytest.raises(ValueError, match="weight that is not finite"):
+        make_runs(labels, one * np.nan, one, 1, 4)
+    with pytest.raises(ValueError, match="area that is negative"):
+        make_runs(labels, one, -one, 1, 4)
+    make_runs(labels - 1, one * np.nan, -one, 1, 4)  # outside every zone anything goes
