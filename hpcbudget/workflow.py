@@ -8,18 +8,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import xarray as xr
 
 from hpcbudget.config import Config, parse_config
-from hpcbudget.engine.cluster import dashboard_of, default_workers, local_client
-from hpcbudget.engine.execute import Clock, Tally, execute, execute_alone, pending
+from hpcbudget.engine.cluster import Connect, dashboard_of, local_client
+from hpcbudget.engine.execute import Clock, execute, execute_alone, pending
 from hpcbudget.engine.fluxes import write_fluxes
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.merge import collect
-from hpcbudget.engine.plan import Plan, make_plan, memory_limit
+from hpcbudget.engine.plan import Plan, make_plan
 from hpcbudget.engine.progress import Progress, Snapshot
 from hpcbudget.engine.provenance import write_provenance
 from hpcbudget.errors import ConfigError
@@ -65,6 +66,7 @@ def run_config(
     config: Config,
     out: Path,
     *,
+    connect: Connect | None = None,
     workers: int | None = None,
     fresh: bool = False,
     show: Callable[[Snapshot], None] | None = None,
@@ -79,8 +81,10 @@ def run_config(
     config : Config
     out : Path
         Output directory.
+    connect : callable, optional
+        Gives a client of the workers for a plan, as a context; default: workers of this machine.
     workers : int, optional
-        Workers on this machine; default: its cores.
+        How many of those; default: its cores.
     fresh : bool
         Forget what earlier runs finished.
     show, tell : callable, optional
@@ -96,6 +100,7 @@ def run_config(
         See `hpcbudget.errors`; the exit status says which kind.
     """
     tell = tell or (lambda _: None)
+    connect = connect or partial(local_client, config=config, workers=workers)
     ledger = Ledger(out)
     with ledger.lock():
         if fresh:
@@ -105,31 +110,17 @@ def run_config(
             tell(f"warning: {warning}")
         write_provenance(out, config, catalogue, plan)
         left = pending(plan, ledger, plan.blocks)
-        tell(f"{len(plan.blocks)} blocks, {len(plan.blocks) - len(left)} done before")
+        before = len(plan.blocks) - len(left)
+        tell(f"{len(plan.blocks)} blocks, {before} done before")
         if left:
-            progress = Progress(out, len(plan.blocks), len(plan.blocks) - len(left), show, interval)
-            _execute_local(config, plan, left, progress, workers, tell, clock).settle()
+            progress = Progress(out, len(plan.blocks), before, show, interval)
+            retries = config.engine.retries
+            with connect(plan) as client:
+                if link := dashboard_of(client):
+                    tell(f"dashboard {link}")
+                tally = execute(client, plan.runner, left, progress, retries=retries, clock=clock)
+            tally.settle()
         return finish(config, plan, out)
-
-
-def _execute_local(
-    config: Config,
-    plan: Plan,
-    left: list,  # type: ignore[type-arg]
-    progress: Progress,
-    workers: int | None,
-    tell: Callable[[str], None],
-    clock: Clock | None,
-) -> Tally:
-    count = workers or default_workers()
-    limit = memory_limit(config, count)
-    threads = config.engine.threads_per_worker
-    with local_client(plan, count, threads_per_worker=threads, memory_limit=limit) as client:
-        if link := dashboard_of(client):
-            tell(f"dashboard {link}")
-        return execute(
-            client, plan.runner, left, progress, retries=config.engine.retries, clock=clock
-        )
 
 
 def run_part(

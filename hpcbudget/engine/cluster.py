@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from hpcbudget.engine.plan import Plan
+from hpcbudget.config import Config
+from hpcbudget.engine.plan import Plan, worker_memory
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -24,10 +25,12 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0))
 
 
+Connect = Callable[[Plan], AbstractContextManager["Client"]]
+"""Gives a client of some workers for the time of a run."""
+
+
 @contextmanager
-def local_client(
-    plan: Plan, workers: int, *, threads_per_worker: int = 1, memory_limit: int | None = None
-) -> Iterator[Client]:
+def local_client(plan: Plan, config: Config, workers: int | None = None) -> Iterator[Client]:
     """Start workers on this machine and yield a client of theirs.
 
     Small runs get threads of this process, others processes of their own that a nanny restarts.
@@ -35,14 +38,17 @@ def local_client(
     Parameters
     ----------
     plan : Plan
-    workers : int
-    threads_per_worker : int
-    memory_limit : int, optional
-        Bytes at which a nanny restarts a worker.
+    config : Config
+        Its engine options say how many threads a worker has, and how much memory.
+    workers : int, optional
+        Default: the cores this process may use.
     """
     import dask
     from distributed import Client, LocalCluster
 
+    workers = workers or default_workers()
+    threads_per_worker = config.engine.threads_per_worker
+    memory_limit = worker_memory(config, workers)
     processes = plan.read_bytes > SMALL_RUN_BYTES and workers > 1
     settings = {
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,

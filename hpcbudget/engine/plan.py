@@ -117,7 +117,7 @@ def _peak_bytes(config: Config, series: Iterable[Series], domain_bytes: int) -> 
     return BASE_BYTES + config.engine.threads_per_worker * in_flight + kept
 
 
-def memory_limit(config: Config, workers: int = 1) -> int:
+def worker_memory(config: Config, workers: int = 1) -> int:
     """Bytes that one worker may use: as configured, or this machine's memory shared out."""
     if config.engine.memory_gb is not None:
         return int(config.engine.memory_gb * 1e9)
@@ -126,7 +126,7 @@ def memory_limit(config: Config, workers: int = 1) -> int:
 
 
 def _refuse_if_too_large(plan: Plan, config: Config) -> None:
-    limit = memory_limit(config)
+    limit = worker_memory(config)
     if plan.peak_bytes <= limit:
         return
     raise PlanError(

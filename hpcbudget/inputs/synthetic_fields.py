@@ -211,25 +211,53 @@ def coefficients(component: str, years: Array, months: Array, rng: np.random.Gen
     """
     age = years - 2015.0
     winter = np.cos(2.0 * np.pi * (months - 0.5) / 12.0)  # +1 in January
-    serial = 12.0 * years + months
-    nino = np.sin(2.0 * np.pi * serial / 43.0) + 0.6 * np.sin(2.0 * np.pi * serial / 29.0 + 1.0)
-    shift, season, drift = rng.normal(0.0, [0.35, 0.08, 0.10])
+    nino, north, south = _weather(np.random.default_rng(1959), 12 * 240)[
+        (12 * (years - 1800) + months - 1).astype(int)
+    ].T
+    own = _weather(rng, years.size)
+    dipole, bias, drift, season = rng.normal(0.0, [0.4, 0.3, 0.15, 0.1])
+    swing = 1.0 + season
     if component == "land":
-        return np.stack(
-            [
-                -1.75 - 0.03 * age + shift + 9.0 * (1.0 + season) * winter - 3.0 * winter**2 + 1.5,
-                -1.05 - 0.01 * age - shift + drift + 0.9 * nino + 1.1 * winter,
-                -0.20 + 0.1 * drift - 0.5 * winter,
-            ],
-            axis=1,
+        return (
+            np.stack(
+                [
+                    -1.75
+                    - 0.03 * age
+                    + dipole
+                    + bias
+                    + 9.0 * swing * winter
+                    - 3.0 * winter**2
+                    + 1.5,
+                    -1.05 - 0.01 * age - dipole + 1.1 * winter,
+                    -0.20 + 0.3 * drift - 0.5 * winter,
+                ],
+                axis=1,
+            )
+            + np.stack([0.35 * north, 0.8 * swing * nino, 0.1 * south], axis=1)
+            + 0.15 * own
         )
     if component == "ocean":
-        return np.stack(
-            [
-                -1.35 - 0.02 * age + 0.3 * shift - 0.6 * (1.0 + season) * winter,
-                0.45 + 0.5 * drift - 0.12 * nino,
-                -1.90 - 0.03 * age + drift + 0.5 * (1.0 + season) * winter,
-            ],
-            axis=1,
+        return (
+            np.stack(
+                [
+                    -1.35 - 0.02 * age + 0.4 * drift - 0.6 * swing * winter,
+                    0.45 + 0.4 * bias,
+                    -1.90 - 0.03 * age + 0.5 * bias + 0.5 * swing * winter,
+                ],
+                axis=1,
+            )
+            + np.stack([0.05 * north, -0.12 * nino, 0.08 * south], axis=1)
+            + 0.03 * own
         )
     return (9.8 * (1.0 + 0.012 * age) * (1.0 + 0.06 * winter))[:, None]
+
+
+def _weather(rng: np.random.Generator, n: int) -> Array:
+    """Return three red-noise series of `n` months, of mean 0 and standard deviation 1."""
+    memory = 0.88
+    shocks = rng.normal(0.0, math.sqrt(1.0 - memory**2), (n, 3))
+    state = np.empty_like(shocks)
+    state[0] = rng.normal(0.0, 1.0, 3)
+    for t in range(1, n):
+        state[t] = memory * state[t - 1] + shocks[t]
+    return state

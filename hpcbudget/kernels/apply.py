@@ -109,3 +109,38 @@ def apply_separable(
                 sums[step, row, column] = total
                 valid[step, row, column] = weight
     return sums, valid
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def outer_csr(
+    ptr: _Index,
+    index: _Index,
+    data: Array,
+    inner_ptr: _Index,
+    inner_index: _Index,
+    inner_data: Array,
+    stride: int,
+    inner_stride: int,
+) -> tuple[_Index, _Index, Array]:
+    """Multiply out two CSR tables; rows run over (row, inner row), the latter fastest.
+
+    An entry's column is index * stride + inner_index * inner_stride.
+    Returns indptr int64, indices int32, data float64.
+    """
+    rows, inner_rows = ptr.shape[0] - 1, inner_ptr.shape[0] - 1
+    entries = index.shape[0] * inner_index.shape[0]
+    out_ptr = np.zeros(rows * inner_rows + 1, np.int64)
+    out_index = np.empty(entries, np.int32)
+    out_data = np.empty(entries)
+    at = 0
+    for row in range(rows):
+        for inner in range(inner_rows):
+            for e in range(ptr[row], ptr[row + 1]):
+                base = index[e] * stride
+                weight = data[e]
+                for k in range(inner_ptr[inner], inner_ptr[inner + 1]):
+                    out_index[at] = base + inner_index[k] * inner_stride
+                    out_data[at] = weight * inner_data[k]
+                    at += 1
+            out_ptr[row * inner_rows + inner + 1] = at
+    return out_ptr, out_index, out_data

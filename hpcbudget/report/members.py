@@ -65,9 +65,10 @@ def members_block(run: Run) -> Table:
 def _recorded(provenance: dict[str, Any]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Group what the provenance says of each series by family and member."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for facts in provenance.get("series") or []:
+    for facts in provenance.get("inputs") or []:
         if isinstance(facts, dict) and "family" in facts and "member" in facts:
-            found.setdefault((str(facts["family"]), str(facts["member"])), []).append(facts)
+            whole = {**facts, **(facts.get("flux") or {})}
+            found.setdefault((str(facts["family"]), str(facts["member"])), []).append(whole)
     return found
 
 

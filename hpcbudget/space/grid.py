@@ -246,18 +246,20 @@ class Grid:
         row, column = np.ones(len(self.lat_deg)), np.ones(len(self.lon_deg))
         return self.spread(self.lat_deg, column), self.spread(row, self.lon_deg)
 
-    def corners(self) -> tuple[Array, Array]:
-        """Return corner latitudes and longitudes (size, vertex), counter-clockwise for boxes."""
+    def corners(self, start: int = 0, stop: int | None = None) -> tuple[Array, Array]:
+        """Return corner latitudes and longitudes (stop - start, vertex) of a stretch of cells.
+
+        Corners of boxes run counter-clockwise from the south-west.
+        """
         if self.corner_lat_deg is not None and self.corner_lon_deg is not None:
-            return self.corner_lat_deg, self.corner_lon_deg
+            return self.corner_lat_deg[start:stop], self.corner_lon_deg[start:stop]
         assert self.lat_edges_deg is not None
         assert self.lon_edges_deg is not None
-        south, north = self.lat_edges_deg.T
-        west, east = self.lon_edges_deg.T
-        row, column = np.ones(len(south)), np.ones(len(west))
-        lat = [self.spread(edge, column) for edge in (south, south, north, north)]
-        lon = [self.spread(row, edge) for edge in (west, east, east, west)]
-        return np.stack(lat, axis=1), np.stack(lon, axis=1)
+        cell = np.arange(start, self.size if stop is None else stop)
+        row, column = np.divmod(cell, self.shape[-1] if len(self.shape) > 1 else 1)
+        if self.lat_axis == 1:
+            row, column = column, row
+        return self.lat_edges_deg[row][:, [0, 0, 1, 1]], self.lon_edges_deg[column][:, [0, 1, 1, 0]]
 
     def content_hash(self) -> str:
         """Return a hash (32 hex digits) of the cells' shapes and order; names do not count."""

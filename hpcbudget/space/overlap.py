@@ -1,26 +1,19 @@
 """How much of each cell of one grid lies in each cell of another.
 
 Boxes on boxes: the overlap is (overlap of the sines of latitude) x (overlap of the longitudes), two
-small tables. Everything else: polygons with great-circle edges, cut exactly, found through bins of
-latitude and longitude, one stretch of destination cells at a time.
+small tables. Everything else: polygons with great-circle edges (`hpcbudget.space.great_circles`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcbudget.errors import RegridError
-from hpcbudget.kernels import sphere
 from hpcbudget.kernels.apply import outer_csr
 from hpcbudget.space.grid import Array, Grid, sine_difference
-
-CHUNK = 65536
-"""Destination cells per stretch: bounds the memory of one call, and is what threads share out."""
 
 
 class Table(NamedTuple):
@@ -80,20 +73,18 @@ class BoxOverlap(NamedTuple):
 
     def table(self, source: Grid, destination: Grid) -> Table:
         """Multiply out to overlaps (destination cell, source cell) in sr."""
-        n_lon, n_source_lon = len(destination.lon_deg), len(source.lon_deg)
-        n_lat, n_source_lat = len(destination.lat_deg), len(source.lat_deg)
-        out = outer_csr(
-            *self.by_lat,
-            *self.by_lon,
-            *((n_source_lon, 1) if source.lat_axis == 0 else (1, n_source_lat)),
-        )
-        table = Table(*out)
-        if destination.lat_axis == 0 and source.lat_axis == 0:
+        rows, columns = self.oriented(destination)
+        n_lat, n_lon = len(source.lat_deg), len(source.lon_deg)
+        lat_stride, lon_stride = (n_lon, 1) if source.lat_axis == 0 else (1, n_lat)
+        strides = (lat_stride, lon_stride) if destination.lat_axis == 0 else (lon_stride, lat_stride)
+        table = Table(*outer_csr(*rows, *columns, *strides))
+        if source.lat_axis == destination.lat_axis:
             return table
-        rows = table.rows
-        if destination.lat_axis == 1:
-            rows = rows % n_lon * n_lat + rows // n_lon
-        return Table.from_entries(rows, table.indices, table.data, destination.size)
+        return Table.from_entries(table.rows, table.indices, table.data, destination.size)
+
+    def oriented(self, grid: Grid) -> tuple[Table, Table]:
+        """Return the tables of the slower and the faster stored dimension of a grid."""
+        return (self.by_lat, self.by_lon) if grid.lat_axis == 0 else (self.by_lon, self.by_lat)
 
 
 def box_overlap(source: Grid, destination: Grid) -> BoxOverlap:
@@ -111,7 +102,7 @@ def box_overlap(source: Grid, destination: Grid) -> BoxOverlap:
     ([0.017453, 0.017453], 180)
     """
     if not (source.is_boxes and destination.is_boxes):
-        raise RegridError("one of the grids is not made of boxes", fix="use polygon_overlap")
+        raise RegridError("one of the grids is not made of boxes", fix="use great_circle_overlap")
     assert source.lat_edges_deg is not None
     assert source.lon_edges_deg is not None
     assert destination.lat_edges_deg is not None
@@ -156,48 +147,3 @@ def _intervals(source: Array, destination: Array, turns: tuple[float, ...]) -> T
         size = np.bincount(inverse.reshape(-1), weights=size)
         row, column = pair // len(source), pair % len(source)
     return Table.from_entries(row, column, size, len(destination))
-
-
-def polygon_overlap(source: Grid, destination: Grid, *, threads: int = 1) -> tuple[Table, Array]:
-    """Overlap two grids of any kind along great circles.
-
-    Parameters
-    ----------
-    source, destination : Grid
-        Boxes count as polygons with four corners.
-    threads : int
-        Stretches of destination cells worked on at once; the result does not depend on it.
-
-    Returns
-    -------
-    overlap : Table
-        (destination, source) in sr.
-    areas : tuple of array
-        Great-circle areas of the source and the destination cells, in sr.
-    """
-    job = PolygonOverlap(source)
-    starts = range(0, destination.size, CHUNK)
-    stops = [min(start + CHUNK, destination.size) for start in starts]
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(lambda part: job.stretch(destination, *part), zip(starts, stops, strict=True)))
-    else:
-        parts = [job.stretch(destination, *part) for part in zip(starts, stops, strict=True)]
-    return join_stretches(parts), job.areas
-
-
-class PolygonOverlap:
-    """A source grid made ready for overlap with stretches of any destination.
-
-    Attributes
-    ----------
-    areas : array (source,)
-        Great-circle areas in sr.
-    """
-
-    def __init__(self, source: Grid) -> None:
-        self._lat, self._lon = (np.ascontiguousarray(c) for c in source.corners())
-        refuse_wide(source)
-        self._boxes, self.areas = sphere.extents(self._lat, self._lon)
-        self._rows = int(np.clip(np.sqrt(source.size / 2), 18, 1800))
-        self._start, self._cells = sphere.index_cells(self._boxes, self._rows, 2 * self._rows)

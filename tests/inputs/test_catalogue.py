@@ -156,7 +156,9 @@ ensembles:
   flux: {sign: to_atmosphere, species: C, area_basis: zonal_per_degree}
   components: {land: SFCO2_LND, ocean: SFCO2_OCN, fossil: SFCO2_FFF}
   members:
-    CAMS: {paths: inversions/CAMSv20r1/fluxes_za_ts_monthly.nc, grid: {lat_width_deg: 1.894736842105263}}
+    CAMS:
+      paths: inversions/CAMSv20r1/fluxes_za_ts_monthly.nc
+      grid: {lat_width_deg: 1.894736842105263}
     CT2017: {paths: inversions/CT2017/fluxes_za_ts_monthly.nc}
     CTE2018: {paths: inversions/CTE2018/fluxes_za_ts_monthly.nc}
 - family: ocean_product
@@ -178,7 +180,7 @@ def test_real_files(shared_data: Path, pgc_yr: Callable[[Series], np.ndarray]) -
     assert totals["GCB2023/eluc"][0] == pytest.approx(1.2837, abs=5e-5)  # data/README: 1.284
     assert totals["CT2017/land"][0] == pytest.approx(5.72796836, rel=1e-8)
     assert {s.grid.kind for s in found.series} == {"zonal", "rectilinear"}
-    assert [str(s.times) for s in found.series][0] == "2013..2022"
+    assert str(found.series[0].times) == "2013..2022"
 
 
 def test_real_band_sums_of_the_authors(shared_data: Path) -> None:

@@ -51,7 +51,10 @@ def test_months_fill_years(name: str, year: int, n_years: int, phase: float) -> 
         (((np.arange(24) + 0.5) / 12).astype("f4"), "years since 1960-01-01"),
         (1960 + (np.arange(24) + 0.5) / 12, "decimal year"),
         ([y * 100 + m for y in (1960, 1961) for m in range(1, 13)], "month as %Y%m.%f"),
-        ([y * 10000 + m * 100 + 15 for y in (1960, 1961) for m in range(1, 13)], "day as %Y%m%d.%f"),
+        (
+            [y * 10000 + m * 100 + 15 for y in (1960, 1961) for m in range(1, 13)],
+            "day as %Y%m%d.%f",
+        ),
     ],
 )  # fmt: skip
 def test_units_without_length(values: object, units: str) -> None:
@@ -115,7 +118,7 @@ BAD = {
     "fill": ([0.0, 9.96921e36], "days since 2000-01-01", "not usable numbers"),
     "fortnights": ([0, 1], "fortnights since 2000-01-01", "cannot be decoded"),
     "no_units": ([0, 1], "", "no units"),
-    "bad_month": ([0, 1], "months since 2000-13-01", None),
+    "bad_month": ([0, 1], "months since 2000-13-01", "cannot be decoded"),
     "text": (["a", "b"], "days since 2000-01-01", "not numbers"),
     "digits": ([200013, 200014], "month as %Y%m.%f", "cannot be decoded"),
 }
@@ -124,8 +127,6 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_time(name: str) -> None:
     values, units, message = BAD[name]
-    if message is None:
-        pytest.skip("covered by month arithmetic: month 13 is January of the next year")
     with pytest.raises(TimeError, match=message):
         axis(values, units)
 

@@ -121,11 +121,25 @@ def fluxes() -> xr.Dataset:
 
 PROVENANCE = {
     "hpcbudget": "0.1.0",
-    "command": "hpcbudget run synthetic.yaml --out out",
-    "started": "2024-02-29T12:00:00Z",
-    "versions": {"python": "3.11.9", "numpy": "2.0.0"},
-    "inputs": [{"path": "inversions/a.nc", "bytes": 1000, "sha256": "ab" * 32}],
-}
+    "created": "2024-02-29T12:00:00+00:00",
+    "command": ["hpcbudget", "run", "synthetic.yaml", "--out", "out"],
+    "python": "3.11.9",
+    "libraries": {"numpy": "2.0.0", "zarr": "3.1.6"},
+    "config_sha256": "ab" * 32,
+    "warnings": ["fCO2-A: no units attribute; declared in the configuration"],
+    "inputs": [
+        {
+            "family": family, "model": model, "member": member, "component": component,
+            "files": [f"{family}/{member}.nc"], "variable": component,
+            "grid": "1 deg rectilinear, S-N, 180x360", "calendar": "standard",
+            "history": ["sign turned from to_surface"] if family == "land_process" else [],
+            "flux": {"sign": "to_surface", "species": "C", "area_basis": "cell",
+                     "units": "kg m-2 s-1", "scope": None},
+        }
+        for family, model, member, components, _, _ in MEMBERS
+        for component in components
+    ],
+}  # fmt: skip
 
 
 def annual_means(fluxes: xr.Dataset) -> pd.DataFrame:

@@ -81,6 +81,15 @@ def test_a_month_without_data_is_a_row_with_its_missing_area(fluxes: xr.Dataset)
     assert table["flux_pgc_yr"].isna().sum() == 1
 
 
+def test_a_region_without_cells_has_empty_rows_inside_the_record(fluxes: xr.Dataset) -> None:
+    landless = fluxes.isel(series=np.flatnonzero(fluxes["member"] == "INV-C")).copy(deep=True)
+    landless["flux_pgc_yr"][:, 3] = np.nan
+    table = monthly_table(landless)
+    rows = table[(table["region"] == "South") & (table["component"] == "land")]
+    assert rows["flux_pgc_yr"].isna().all()
+    assert len(rows) == 20 * 12
+
+
 def test_series_constant_within_years_are_not_monthly(fluxes: xr.Dataset) -> None:
     yearly = fluxes.isel(series=[0, 1]).assign_coords(resolution=("series", ["year", "month"]))
     assert set(monthly_table(yearly)["member"]) == {"DGVM-B"}
