@@ -91,7 +91,7 @@ def demo(
         out, members=members, years=years, resolution_deg=resolution, progress=_tell
     )
     config = load_config(out / "config.yaml")
-    outcome = _run(config, out, workers=workers, fresh=False)
+    outcome = _run(config, out, workers=workers)
     errors = truth.compare(out / "tables" / "monthly.csv")
     _print_errors(errors)
     _print_outcome(outcome)
@@ -124,16 +124,46 @@ def check(
 
 
 @app.command()
-def plan(config: ConfigPath, data: DataPath = None, out: OutPath = Path("out")) -> None:
-    """Print blocks, bytes and memory of a run before it runs; refuse what cannot fit."""
+def plan(
+    config: ConfigPath,
+    data: DataPath = None,
+    out: OutPath = Path("out"),
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print blocks, bytes, memory and expected time of a run; refuse what cannot fit.
+
+    Example: hpcbudget plan configs/example.yaml --workers 4
+    """
     from hpcbudget.config import load_config
+    from hpcbudget.engine.calibrate import calibrate
+    from hpcbudget.engine.cluster import default_workers
+    from hpcbudget.engine.plan import worker_memory
     from hpcbudget.workflow import prepare
 
-    _, planned = prepare(load_config(config, data=data), out)
-    print(f"blocks              {len(planned.blocks)}")
-    print(f"bytes to read       {planned.read_bytes / 1e9:.3f} GB (decoded)")
-    print(f"peak memory/worker  {planned.peak_bytes / 1e9:.2f} GB")
-    print(f"regions             {len(planned.regions)}")
+    loaded = load_config(config, data=data)
+    _, planned = prepare(loaded, out)
+    count = workers or default_workers()
+    pace = calibrate(planned)
+    facts = {
+        "blocks": len(planned.blocks),
+        "tasks": len(planned.blocks),
+        "regions": len(planned.regions),
+        "read_bytes": planned.read_bytes,
+        "peak_bytes_per_worker": planned.peak_bytes,
+        "memory_bytes_per_worker": worker_memory(loaded, count),
+        "workers": count,
+        "gb_per_s_per_worker": round(pace.gb_per_s, 3),
+        "expected_seconds": round(pace.seconds(planned, count), 1),
+        "output_bytes": planned.output_bytes,
+        "output_files": planned.output_files,
+    }
+    if as_json:
+        print(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        unit = f"  ({value / 1e9:.3f} GB)" if "bytes" in name else ""
+        print(f"{name:<24} {value}{unit}")
 
 
 @app.command()
@@ -147,7 +177,10 @@ def run(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget finished blocks.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the ledger (always done).")
+        bool, typer.Option("--resume", help="Go on from the ledger: the default.")
+    ] = False,
+    with_report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Draw figures and the page, too.")
     ] = True,
 ) -> None:
     """Integrate all members, merge, check closure and write the report; resumes by default.
@@ -156,6 +189,8 @@ def run(
     """
     from hpcbudget.config import load_config
 
+    if fresh and resume:
+        raise ConfigError("--fresh and --resume contradict each other", fix="give one of them")
     loaded = load_config(config, data=data)
     if part is not None:
         from hpcbudget.workflow import run_part
@@ -164,7 +199,7 @@ def run(
             run_part(loaded, out, _parse_part(part), show=show, interval=interval)
         _tell(f"part {part} done; 'hpcbudget merge {out}' when all parts are")
         return
-    _print_outcome(_run(loaded, out, workers=workers, fresh=fresh and resume))
+    _print_outcome(_run(loaded, out, workers=workers, fresh=fresh, with_report=with_report))
 
 
 @app.command()
@@ -212,13 +247,11 @@ def report(out: OutArgument) -> None:
 # ------------------------------------------------------------------ display
 
 
-def _run(config: Any, out: Path, *, workers: int | None, fresh: bool) -> Outcome:
+def _run(config: Any, out: Path, **options: Any) -> Outcome:
     from hpcbudget.workflow import run_config
 
     with _display() as (show, interval):
-        return run_config(
-            config, out, workers=workers, fresh=fresh, show=show, tell=_tell, interval=interval
-        )
+        return run_config(config, out, show=show, tell=_tell, interval=interval, **options)
 
 
 @contextmanager
@@ -273,7 +306,7 @@ def _print_outcome(outcome: Outcome) -> None:
     account = outcome.closure
     worst = account["value"].max()
     print(f"closure: {len(account)} checks, largest relative difference {worst:.1e}: closed")
-    print(f"report:  {outcome.report}")
+    print(f"report:  {outcome.report or 'not made'}")
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

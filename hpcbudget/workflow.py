@@ -45,14 +45,14 @@ class Outcome:
     Attributes
     ----------
     out : Path
-    report : Path
-        ``report/index.html``.
+    report : Path or None
+        ``report/index.html``, if it was asked for.
     closure : pandas.DataFrame
         The closure account, all of it within tolerance.
     """
 
     out: Path
-    report: Path
+    report: Path | None
     closure: pd.DataFrame
 
 
@@ -73,6 +73,7 @@ def run_config(
     tell: Callable[[str], None] | None = None,
     interval: float = 1.0,
     clock: Clock | None = None,
+    with_report: bool = True,
 ) -> Outcome:
     """Run a configuration to its report, going on from what the ledger holds.
 
@@ -93,6 +94,8 @@ def run_config(
         Seconds between snapshots.
     clock : Clock, optional
         Says when to stop taking blocks.
+    with_report : bool
+        Whether figures and the page are made too.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def run_config(
                     tell(f"dashboard {link}")
                 tally = execute(client, plan.runner, left, progress, retries=retries, clock=clock)
             tally.settle()
-        return finish(config, plan, out)
+        return finish(config, plan, out, with_report=with_report)
 
 
 def run_part(
@@ -154,15 +157,15 @@ def run_part(
         execute_alone(plan.runner, left, progress, clock).settle()
 
 
-def merge(out: Path) -> Outcome:
+def merge(out: Path, *, with_report: bool = True) -> Outcome:
     """Merge the blocks in the ledger of `out` into fluxes, tables and report."""
     config = resolved_config(out)
     with Ledger(out).lock():
         _, plan = prepare(config, out)
-        return finish(config, plan, out)
+        return finish(config, plan, out, with_report=with_report)
 
 
-def finish(config: Config, plan: Plan, out: Path) -> Outcome:
+def finish(config: Config, plan: Plan, out: Path, *, with_report: bool = True) -> Outcome:
     """Make everything that follows from the totals of all blocks."""
     fluxes, audit = collect(plan, Ledger(out), config.period)
     fluxes = with_totals(fluxes)
@@ -178,7 +181,7 @@ def finish(config: Config, plan: Plan, out: Path) -> Outcome:
     account = closure_account(fluxes, config.closure.tolerance, audit_rows(config, audit))
     write_tables(out, make_tables(config, fluxes, account))
     require_closure(account)
-    return Outcome(out, build_report(out), account)
+    return Outcome(out, build_report(out) if with_report else None, account)
 
 
 def audit_rows(config: Config, audit: dict[SeriesKey, float]) -> list[Row]:

@@ -63,6 +63,7 @@ def local_client(plan: Plan, config: Config, workers: int | None = None) -> Iter
             processes=processes,
             host="127.0.0.1" if processes else None,  # within a process there is no address
             dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             memory_limit=memory_limit if processes else 0,
             silence_logs=50,
         ) as cluster,

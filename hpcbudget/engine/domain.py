@@ -47,7 +47,7 @@ class Domain:
     weight: Float
     area_m2: Float
     indptr: Int
-    indices: Int
+    indices: npt.NDArray[np.int32]
     data: Float
     n_regions: int
     row_length: int
@@ -61,7 +61,7 @@ class Domain:
             weight,
             area_m2,
             np.asarray(zones.indptr, dtype=np.int64),
-            np.asarray(zones.indices, dtype=np.int64),
+            np.asarray(zones.indices, dtype=np.int32),
             np.asarray(zones.data, dtype=np.float64),
             len(zones.regions),
             row_length,

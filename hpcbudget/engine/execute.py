@@ -158,7 +158,7 @@ def execute(
     room = _Room(client, progress)
     client.register_plugin(RunnerPlugin(runner), name=RunnerPlugin.name)
     futures = as_completed(raise_errors=False)
-    flying: dict[str, Block] = {}
+    flying: dict[object, Block] = {}
 
     def launch(block: Block) -> None:
         tries[block] += 1

@@ -7,7 +7,7 @@ is small on disk; readers get the compact form back, in which each (member, comp
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import numpy as np
@@ -134,7 +134,7 @@ def _array(
     array[...] = values
 
 
-def _text(array: Any) -> np.ndarray[Any, Any]:
+def _text(array: zarr.Array[Any]) -> np.ndarray[Any, Any]:
     return np.array(np.asarray(array[...]).tolist(), dtype=str)
 
 
@@ -163,21 +163,22 @@ def read_fluxes(path: Path) -> xr.Dataset:
             fix="run 'hpcbudget run CONFIG --out OUT' or 'hpcbudget merge OUT' first",
         )
     root = zarr.open_group(str(path), mode="r")
-    resolution = np.asarray(root["resolution"][...])
+    stored = {name: cast("zarr.Array[Any]", root[name]) for name in root.array_keys()}
+    resolution = np.asarray(stored["resolution"][...])
     present = np.argwhere(resolution > 0)
-    labels = {n: _text(root[n]) for n in DIMENSIONS[:4]}
-    models = _text(root["model"])
+    labels = {n: _text(stored[n]) for n in DIMENSIONS[:4]}
+    models = _text(stored["model"])
     at = [tuple(int(i) for i in row) for row in present]
     dims = ("series", "region", "time")
     return xr.Dataset(
         {
             **{
-                n: (dims, np.stack([np.asarray(root[n][i]) for i in at]), dict(facts))
+                n: (dims, np.stack([np.asarray(stored[n][i]) for i in at]), dict(facts))
                 for n, facts in VARIABLES.items()
             },
             "month_seconds": (
                 ("series", "time"),
-                np.stack([np.asarray(root["month_seconds"][i]) for i in at]),
+                np.stack([np.asarray(stored["month_seconds"][i]) for i in at]),
             ),
         },
         coords={
@@ -185,8 +186,10 @@ def read_fluxes(path: Path) -> xr.Dataset:
             "model": ("series", models[present[:, 0], present[:, 1]]),
             "resolution": ("series", np.array([RESOLUTIONS[resolution[i]] for i in at])),
             "region": labels["region"],
-            "region_set": ("region", _text(root["region_set"])),
-            "time": np.asarray(root["time"][...]).astype("datetime64[D]").astype("datetime64[ns]"),
+            "region_set": ("region", _text(stored["region_set"])),
+            "time": np.asarray(stored["time"][...])
+            .astype("datetime64[D]")
+            .astype("datetime64[ns]"),
         },
         attrs={k: v for k, v in root.attrs.items() if k != "Conventions"},
     )

@@ -56,6 +56,22 @@ class Plan:
             (b.stop - b.start) * self.runner.series[b.key].store.step_bytes for b in self.blocks
         )
 
+    @property
+    def output_bytes(self) -> int:
+        """Upper bound of what the run writes: ledger, domains and fluxes, before compression."""
+        steps = sum(b.stop - b.start for b in self.blocks)
+        totals = steps * len(self.regions) * 3 * 8
+        domains = sum(
+            (self.runner.out / "domains" / f"{name}.domain").stat().st_size
+            for name in set(self.runner.domains.values())
+        )
+        return 2 * totals + len(self.blocks) * 400 + domains
+
+    @property
+    def output_files(self) -> int:
+        """Files that the run makes: one per block, three per series, and a fixed number."""
+        return len(self.blocks) + 3 * len(self.runner.series) + 60
+
     def part(self, index: int, count: int) -> tuple[Block, ...]:
         """Blocks of part `index` (from 1) of `count`: every count-th, so that parts cost alike."""
         return self.blocks[index - 1 :: count]

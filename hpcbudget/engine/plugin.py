@@ -11,7 +11,7 @@ from hpcbudget.engine.runner import Runner
 from hpcbudget.kernels.integrate import warm
 
 
-class RunnerPlugin(WorkerPlugin):  # type: ignore[misc] # distributed has no types
+class RunnerPlugin(WorkerPlugin):
     """Hold a `Runner` on every worker, whenever it joins."""
 
     name = "hpcbudget-runner"

@@ -33,8 +33,8 @@ class Totals:
     valid_m2, missing_m2 : ndarray, shape (step, region)
         Area with and without a value, in m2 of the flux's own basis (cell, land, ocean).
     audit_error : float
-        |zones - whole field| of the audited step, relative to the sum of magnitudes; the whole
-        field is summed by plain numpy, independently of zones and kernels.
+        Largest |zones - whole field| of the audited steps, relative to the sum of magnitudes; the
+        whole field is summed by plain numpy, independently of zones and kernels.
     """
 
     rate_kg_s: Float

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hpcbudget.config import Config
 from hpcbudget.errors import ConfigError, HpcBudgetError, raise_all
+from hpcbudget.inputs.inspect import Findings, inspect
 from hpcbudget.inputs.member import Member
 from hpcbudget.inputs.series import Series, SeriesKey
 
@@ -32,8 +34,68 @@ class Catalogue:
         raise KeyError(str(key))
 
 
+@dataclass(frozen=True)
+class Survey:
+    """One member: its series as far as they can be made, and what is wrong with it.
+
+    Attributes
+    ----------
+    member : Member
+    series : tuple of (Series, Findings or None)
+        With what a sample of its values shows; None if it could not be read.
+    problems : tuple of HpcBudgetError
+    """
+
+    member: Member
+    series: tuple[tuple[Series, Findings | None], ...]
+    problems: tuple[HpcBudgetError, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should look at."""
+        return tuple(w for _, found in self.series if found for w in found.warnings)
+
+
+def survey(config: Config, *, whole_year: bool = False) -> Iterator[Survey]:
+    """Open every member of a configuration in turn and look at a sample of each series.
+
+    Parameters
+    ----------
+    config : Config
+    whole_year : bool
+        Judge a year of values instead of one step (see `inspect`).
+    """
+    seen: set[tuple[str, str]] = set()
+    for ensemble in config.ensembles:
+        for name, options in ensemble.members.items():
+            member = Member(ensemble, name, options, config.data_root, config.period)
+            if (ensemble.family, name) in seen:
+                twice = ConfigError(
+                    f"member {name!r} stands in two ensembles of family {ensemble.family}",
+                    fix="give it another name, and the same model if it is another realisation",
+                )
+                yield Survey(member, (), (twice,))
+                continue
+            seen.add((ensemble.family, name))
+            looked = [(s, _look(member, s, config.radius_m, whole_year)) for s in member.series()]
+            yield Survey(member, tuple(looked), tuple(member.problems))
+
+
+def _look(member: Member, series: Series, radius_m: float, whole_year: bool) -> Findings | None:
+    try:
+        found = inspect(series, radius_m, whole_year=whole_year)
+    except HpcBudgetError as error:
+        member.note(error)
+        return None
+    for problem in found.problems:
+        member.note(problem)
+    return found
+
+
 def open_catalogue(config: Config) -> Catalogue:
-    """Open all inputs of a configuration and settle what they mean; no field is read.
+    """Open all inputs of a configuration and settle what they mean.
+
+    Of each series, coordinates, attributes and one step of values are read.
 
     Parameters
     ----------
@@ -49,22 +111,7 @@ def open_catalogue(config: Config) -> Catalogue:
         Every problem of every member, each with file, variable and remedy. There is no partial
         success: an ensemble with a member left out by accident is another ensemble.
     """
-    series: list[Series] = []
-    problems: list[HpcBudgetError] = []
-    seen: set[tuple[str, str]] = set()
-    for ensemble in config.ensembles:
-        for name, options in ensemble.members.items():
-            if (ensemble.family, name) in seen:
-                problems.append(
-                    ConfigError(
-                        f"member {name!r} stands in two ensembles of family {ensemble.family}",
-                        fix="give it another name, and the same model if it is another realisation",
-                    )
-                )
-                continue
-            seen.add((ensemble.family, name))
-            member = Member(ensemble, name, options, config.data_root, config.period)
-            series.extend(member.series())
-            problems.extend(member.problems)
-    raise_all(problems)
-    return Catalogue(tuple(sorted(series, key=lambda s: s.key)))
+    surveys = list(survey(config))
+    raise_all(problem for one in surveys for problem in one.problems)
+    series = sorted((s for one in surveys for s, _ in one.series), key=lambda s: s.key)
+    return Catalogue(tuple(series), tuple(w for one in surveys for w in one.warnings))

@@ -96,8 +96,14 @@ class Member:
                 try:
                     yield self._one(key, term)
                 except HpcBudgetError as error:
-                    found = error.problems if isinstance(error, Problems) else (error,)
-                    self.problems.extend(p.at(f"{self.where}, {component}") for p in found)
+                    self.note(error)
+
+    def note(self, error: HpcBudgetError) -> None:
+        """Add a problem, or several, unless another component has met the very same."""
+        for problem in error.problems if isinstance(error, Problems) else (error,):
+            placed = problem.at(self.where)
+            if str(placed) not in map(str, self.problems):
+                self.problems.append(placed)
 
     def _one(self, key: SeriesKey, term: Term) -> Series:
         patterns = term.paths or self.options.paths

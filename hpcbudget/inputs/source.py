@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpcbudget.errors import InputError, MissingChunkError
+from hpcbudget.inputs.classic import check_length
 
 NETCDF_LOCK = threading.RLock()
 """Held around every call into netCDF-C or HDF5."""
@@ -157,6 +158,7 @@ def _open_dataset(path: str) -> Any:
             where=path,
             fix=f"give a glob such as '{path}/*.nc', or the .zarr folder inside",
         )
+    check_length(path)
     try:
         dataset = netCDF4.Dataset(path, "r")
         dataset.set_auto_maskandscale(False)

@@ -1,9 +1,10 @@
 """Grids, continents and flux patterns of the synthetic ensemble.
 
 Nothing here is read from outside: continents are a handful of ellipses, fluxes are smooth bumps in
-latitude (boreal and tropical forests, the Southern Ocean, industrial regions) times a mean, a
-trend, a season and an El Nino-like wobble. Every pattern is scaled so that its global integral is
-1 Pg C/yr, hence the coefficients below read as the numbers of a carbon budget.
+latitude (boreal and tropical forests, the Southern Ocean) or around industrial regions, times a
+mean, a trend, a season and red noise that models share in part, as they share the weather. Every
+pattern is scaled so that its global integral is 1 Pg C/yr, hence the coefficients below read as
+the numbers of a carbon budget.
 
 Areas are computed with this module's own formula. The demo compares the pipeline with them, so
 nothing may be shared with `hpcbudget.space` or `hpcbudget.kernels`.
@@ -209,54 +210,30 @@ def coefficients(component: str, years: Array, months: Array, rng: np.random.Gen
     ndarray, shape (n, pattern)
         In Pg C/yr, positive to the atmosphere.
     """
-    age = years - 2015.0
-    winter = np.cos(2.0 * np.pi * (months - 0.5) / 12.0)  # +1 in January
-    nino, north, south = _weather(np.random.default_rng(1959), 12 * 240)[
-        (12 * (years - 1800) + months - 1).astype(int)
-    ].T
+    age = (years - 2015.0)[:, None]
+    winter = np.cos(2.0 * np.pi * (months - 0.5) / 12.0)[:, None]  # +1 in January
+    if component == "fossil":
+        return np.asarray(9.8 * (1.0 + 0.012 * age) * (1.0 + 0.06 * winter))
+    since_1800 = (12 * (years - 1800) + months - 1).astype(int)
+    common = _weather(np.random.default_rng(1959), 12 * 400)[since_1800]
     own = _weather(rng, years.size)
-    dipole, bias, drift, season = rng.normal(0.0, [0.4, 0.3, 0.15, 0.1])
-    swing = 1.0 + season
+    dipole, bias, drift, season = rng.normal(0.0, [0.35, 0.25, 0.15, 0.1])
     if component == "land":
-        return (
-            np.stack(
-                [
-                    -1.75
-                    - 0.03 * age
-                    + dipole
-                    + bias
-                    + 9.0 * swing * winter
-                    - 3.0 * winter**2
-                    + 1.5,
-                    -1.05 - 0.01 * age - dipole + 1.1 * winter,
-                    -0.20 + 0.3 * drift - 0.5 * winter,
-                ],
-                axis=1,
-            )
-            + np.stack([0.35 * north, 0.8 * swing * nino, 0.1 * south], axis=1)
-            + 0.15 * own
-        )
-    if component == "ocean":
-        return (
-            np.stack(
-                [
-                    -1.35 - 0.02 * age + 0.4 * drift - 0.6 * swing * winter,
-                    0.45 + 0.4 * bias,
-                    -1.90 - 0.03 * age + 0.5 * bias + 0.5 * swing * winter,
-                ],
-                axis=1,
-            )
-            + np.stack([0.05 * north, -0.12 * nino, 0.08 * south], axis=1)
-            + 0.03 * own
-        )
-    return (9.8 * (1.0 + 0.012 * age) * (1.0 + 0.06 * winter))[:, None]
+        level = [-1.75 + dipole + bias, -1.05 - dipole, -0.20 + 0.3 * drift]
+        trend, cycle = [-0.03, -0.01, 0.0], [9.0 * (1.0 + season), 1.1, -0.5]
+        wobble, noise = [0.35, 0.8, 0.1], 0.15
+    else:
+        level = [-1.35 + 0.4 * drift, 0.45 + 0.4 * bias, -1.90 + 0.5 * bias]
+        trend, cycle = [-0.02, 0.0, -0.03], [-0.6 * (1.0 + season), 0.0, 0.5]
+        wobble, noise = [0.05, -0.12, 0.08], 0.03
+    return np.asarray(level + age * trend + winter * cycle + common * wobble + noise * own)
 
 
 def _weather(rng: np.random.Generator, n: int) -> Array:
     """Return three red-noise series of `n` months, of mean 0 and standard deviation 1."""
     memory = 0.88
     shocks = rng.normal(0.0, math.sqrt(1.0 - memory**2), (n, 3))
-    state = np.empty_like(shocks)
+    state: Array = np.empty_like(shocks)
     state[0] = rng.normal(0.0, 1.0, 3)
     for t in range(1, n):
         state[t] = memory * state[t - 1] + shocks[t]

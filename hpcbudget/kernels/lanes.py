@@ -1,67 +1,93 @@
-"""Eight numbers that travel together: the explicit vector arithmetic of the integration kernel.
+"""Explicit vector arithmetic of the integration kernel: eight lanes, blocks of 64 cells.
 
 A compiler may not reorder floating-point additions, so a plain loop waits for each addition before
 it starts the next and cannot keep up with memory. Here the order is written down as eight lanes,
-which every processor works through with the vector width it has, to the same bits.
+which every processor works through with the vector width it has, to the same bits: lane l of a
+block adds its cells l, l + 8, ... l + 56 as ``((a + b) + (c + d)) + ((e + f) + (g + h))``.
 
-Called from Python, as with ``NUMBA_DISABLE_JIT=1``, the lanes are numpy arrays of eight float64; in
+Called from Python, as with ``NUMBA_DISABLE_JIT=1``, lanes are numpy arrays of eight float64; in
 compiled code they are one LLVM vector. ``+``, ``-`` and ``*`` work on both, and so does
 `hpcbudget.kernels.sums.two_sum`.
 
-A load may touch eight elements even where fewer are asked for: the caller keeps
-``first + 8 <= array.size``.
+In compiled code nothing checks bounds: `sum_block` reads 64 cells, `sum_part` up to 64.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.core import cgutils, types
+from numba.core.typing import signature as typing_signature
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import lower_builtin, models, register_model
 from numpy.typing import NDArray
 
 LANES = 8
+BLOCK = 64
+
+Lanes = NDArray[np.float64]
+Table = NDArray[np.float64] | None
 
 
-def spread(value: float) -> NDArray[np.float64]:
+def spread(value: float) -> Lanes:
     """Return `value` in every lane."""
     return np.full(LANES, value)
 
 
-def load(array: NDArray[Any], first: int, stop: int) -> NDArray[np.float64]:
-    """Return ``array[first : first + 8]`` as float64, with 0 from `stop` on."""
-    lanes = np.zeros(LANES)
-    part = array[first : max(first, min(first + LANES, stop))]
-    lanes[: part.size] = part
-    return lanes
+def load(array: NDArray[np.float64], first: int) -> Lanes:
+    """Return ``array[first : first + 8]``."""
+    return array[first : first + LANES].copy()
 
 
-def load_valid(array: NDArray[Any], first: int, stop: int) -> tuple[NDArray[np.float64], int]:
-    """Return the lanes of `load` with 0 for NaN, and how many were NaN."""
-    lanes = load(array, first, stop)
-    missing = np.isnan(lanes)
-    return np.where(missing, 0.0, lanes), int(missing.sum())
-
-
-def load_where_missing(
-    array: NDArray[np.float64], field: NDArray[Any], first: int, stop: int
-) -> NDArray[np.float64]:
-    """Return the lanes of `load`, with 0 wherever `field` is not NaN at the same place."""
-    return np.where(np.isnan(load(field, first, stop)), load(array, first, stop), 0.0)
-
-
-def store(array: NDArray[np.float64], first: int, lanes: NDArray[np.float64]) -> None:
+def store(array: NDArray[np.float64], first: int, lanes: Lanes) -> None:
     """Write the lanes to ``array[first : first + 8]``."""
     array[first : first + LANES] = lanes
 
 
+def sum_block(field: NDArray[Any], weight: Table, first: int) -> tuple[Lanes, int]:
+    """Return the lanes of ``field[first : first + 64] * weight[...]``, NaN as 0, and count NaN."""
+    return sum_part(field, weight, first, first + BLOCK)
+
+
+def sum_part(field: NDArray[Any], weight: Table, first: int, stop: int) -> tuple[Lanes, int]:
+    """Do the same with ``field[first:stop]``, at most a block, filled up with zeros.
+
+    Parameters
+    ----------
+    field : float32 or float64[cell]
+    weight : float64[cell] or None
+        None stands for ones.
+    first, stop : int
+
+    Returns
+    -------
+    lanes : float64[8]
+    n_missing : int
+
+    Examples
+    --------
+    >>> sum_part(np.array([1.0, np.nan, *range(2, 12)]), None, 0, 12)
+    (array([ 9.,  9., 12., 14.,  4.,  5.,  6.,  7.]), 1)
+    """
+    cells = np.zeros(BLOCK)
+    cells[: stop - first] = field[first:stop]
+    missing = np.isnan(cells)
+    cells[missing] = 0.0
+    if weight is not None:
+        cells[: stop - first] *= weight[first:stop]
+    terms = cells.reshape(-1, LANES)
+    while len(terms) > 1:
+        terms = terms[::2] + terms[1::2]
+    return terms[0], int(missing.sum())
+
+
 # -- what the same names mean in compiled code
 
-_I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+_I8, _I32, _I64 = (ir.IntType(bits) for bits in (8, 32, 64))
 _FLOAT64 = ir.VectorType(ir.DoubleType(), LANES)
 
 
@@ -71,6 +97,7 @@ class _LanesType(types.Type):  # type: ignore[misc]
 
 
 _LANES = _LanesType()
+_SUM = types.Tuple((_LANES, types.int64))
 
 
 @register_model(_LanesType)
@@ -79,132 +106,191 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, kind, _FLOAT64)
 
 
+def _compiles(function: Any, result: Any, *kinds: Any) -> Any:
+    """Decorate the LLVM code generator of `function` for arguments of these types."""
+
+    class Typing(AbstractTemplate):  # type: ignore[misc]
+        key = function
+
+        def generic(self, given: Any, keywords: Any) -> Any:
+            if keywords or len(given) != len(kinds):
+                return None
+            wanted = []
+            for mine, kind in zip(given, kinds, strict=True):
+                of_class = isinstance(kind, type)
+                if of_class and not isinstance(mine, kind):
+                    return None
+                wanted.append(mine if of_class else kind)
+            return typing_signature(result, *wanted)
+
+    infer_global(function, types.Function(Typing))
+    return lower_builtin(function, *kinds)
+
+
+class _Reader:
+    """Vectors of eight cells from `first` on, in one array of a compiled function."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, array: Any, first: Any) -> None:
+        self.builder = builder
+        element = context.get_data_type(kind.dtype)
+        self.size = context.get_abi_sizeof(element)
+        self.vector = ir.VectorType(element, LANES)
+        self.start = builder.gep(context.make_array(kind)(context, builder, array).data, [first])
+
+    def __getitem__(self, number: int) -> Any:
+        address = self.builder.gep(self.start, [ir.Constant(_I64, LANES * number)])
+        pointer = self.builder.bitcast(address, self.vector.as_pointer())
+        return self.builder.load(pointer, align=self.size)
+
+
 def _splat(builder: Any, value: Any) -> Any:
-    """Copy one number to all lanes."""
     empty = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
     one = builder.insert_element(empty, value, ir.Constant(_I32, 0))
     return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, first: Any) -> tuple[Any, int]:
-    """Return the address of eight elements from ``array[first]``, and the bytes of one element."""
-    element = context.get_data_type(kind.dtype)
-    address = builder.gep(context.make_array(kind)(context, builder, array).data, [first])
-    vector = ir.VectorType(element, LANES)
-    return builder.bitcast(address, vector.as_pointer()), context.get_abi_sizeof(element)
+def _zeros(kind: Any) -> Any:
+    return ir.Constant(kind, [0.0] * LANES)
 
 
-def _load(context: Any, builder: Any, kind: Any, array: Any, first: Any, stop: Any) -> Any:
-    """Load eight elements in their own precision, 0 from `stop` on."""
-    pointer, size = _pointer(context, builder, kind, array, first)
-    raw = builder.load(pointer, align=size)
-    lane = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
-    left = builder.trunc(builder.sub(stop, first), _I32)
-    inside = builder.icmp_signed("<", lane, _splat(builder, left))
-    return builder.select(inside, raw, ir.Constant(raw.type, [0.0] * LANES))
+def _weighted(builder: Any, cells: Any, weight: Any) -> Any:
+    wide = cells if cells.type == _FLOAT64 else builder.fpext(cells, _FLOAT64)
+    return wide if weight is None else builder.fmul(wide, weight)
 
 
-def _as_float64(builder: Any, lanes: Any) -> Any:
-    return lanes if lanes.type == _FLOAT64 else builder.fpext(lanes, _FLOAT64)
+def _tree(builder: Any, terms: Sequence[Any]) -> Any:
+    while len(terms) > 1:
+        terms = [builder.fadd(a, b) for a, b in zip(terms[::2], terms[1::2], strict=True)]
+    return terms[0]
 
 
-@intrinsic  # type: ignore[misc]
-def _spread(typingctx: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _splat(builder, args[0])
-
-    return _LANES(types.float64), codegen
-
-
-@intrinsic  # type: ignore[misc]
-def _load_lanes(typingctx: Any, array: Any, first: Any, stop: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _as_float64(builder, _load(context, builder, array, *args))
-
-    return _LANES(array, types.int64, types.int64), codegen
-
-
-@intrinsic  # type: ignore[misc]
-def _load_valid_lanes(typingctx: Any, array: Any, first: Any, stop: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        raw = _load(context, builder, array, *args)
+def _sum_valid(builder: Any, cells: Sequence[Any], weights: Sequence[Any]) -> tuple[Any, Any]:
+    """Add vectors of cells with 0 for NaN, and count NaN."""
+    terms, count = [], ir.Constant(_I64, 0)
+    for raw, weight in zip(cells, weights, strict=True):
         missing = builder.fcmp_unordered("uno", raw, raw)
-        valid = builder.select(missing, ir.Constant(raw.type, [0.0] * LANES), raw)
+        terms.append(_weighted(builder, builder.select(missing, _zeros(raw.type), raw), weight))
         bits = builder.zext(builder.bitcast(missing, _I8), _I64)
-        pair = _as_float64(builder, valid), builder.ctpop(bits)
-        return context.make_tuple(builder, signature.return_type, pair)
-
-    return types.Tuple((_LANES, types.int64))(array, types.int64, types.int64), codegen
+        count = builder.add(count, builder.ctpop(bits))
+    return _tree(builder, terms), count
 
 
-@intrinsic  # type: ignore[misc]
-def _load_missing_lanes(typingctx: Any, array: Any, field: Any, first: Any, stop: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        table, values, *where = args
-        lanes = _load(context, builder, array, table, *where)
-        raw = _load(context, builder, field, values, *where)
-        missing = builder.fcmp_unordered("uno", raw, raw)
-        return builder.select(missing, lanes, ir.Constant(_FLOAT64, [0.0] * LANES))
+class _Result:
+    """The value of a branch in LLVM code: assigned in every arm, read after."""
 
-    return _LANES(array, field, types.int64, types.int64), codegen
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+        self.slots = [cgutils.alloca_once(builder, kind) for kind in (_FLOAT64, _I64)]
 
+    def set(self, values: tuple[Any, Any]) -> None:
+        for slot, value in zip(self.slots, values, strict=True):
+            self.builder.store(value, slot)
 
-@intrinsic  # type: ignore[misc]
-def _store_lanes(typingctx: Any, array: Any, first: Any, lanes: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer, size = _pointer(context, builder, array, *args[:2])
-        builder.store(args[2], pointer, align=size)
-        return context.get_dummy_value()
-
-    return types.none(array, types.int64, _LANES), codegen
+    def get(self, context: Any, kind: Any) -> Any:
+        values = [self.builder.load(slot) for slot in self.slots]
+        return context.make_tuple(self.builder, kind, values)
 
 
-def _arithmetic(instruction: str) -> Any:
-    @intrinsic  # type: ignore[misc]
-    def lanewise(typingctx: Any, a: Any, b: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, instruction)(*args)
-
-        return _LANES(_LANES, _LANES), codegen
-
-    return lanewise
+def _readers(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, Any]:
+    field = _Reader(context, builder, signature.args[0], args[0], args[2])
+    if isinstance(signature.args[1], types.NoneType):
+        return field, [None] * LANES
+    return field, _Reader(context, builder, signature.args[1], args[1], args[2])
 
 
-def _overload_operator(name: Callable[..., Any], instruction: str) -> None:
-    lanewise = _arithmetic(instruction)
-
-    @overload(name, inline="always", strict=False)  # type: ignore[misc]
-    def implement(a: Any, b: Any) -> Any:
-        if isinstance(a, _LanesType) and isinstance(b, _LanesType):
-            return lambda a, b: lanewise(a, b)
-        return None
-
-
-_overload_operator(operator.add, "fadd")
-_overload_operator(operator.sub, "fsub")
-_overload_operator(operator.mul, "fmul")
-
-
-@overload(spread, inline="always", strict=False)  # type: ignore[misc]
-def _overload_spread(value: Any) -> Any:
-    return lambda value: _spread(value)
-
-
-@overload(load, inline="always", strict=False)  # type: ignore[misc]
-def _overload_load(array: Any, first: Any, stop: Any) -> Any:
-    return lambda array, first, stop: _load_lanes(array, first, stop)
-
-
-@overload(load_valid, inline="always", strict=False)  # type: ignore[misc]
-def _overload_load_valid(array: Any, first: Any, stop: Any) -> Any:
-    return lambda array, first, stop: _load_valid_lanes(array, first, stop)
+def _sum_block(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    field, table = _readers(context, builder, signature, args)
+    cells = [field[v] for v in range(BLOCK // LANES)]
+    import os
+    ahead=int(os.environ.get("AHEAD","0"))
+    if ahead:
+        pointer = ir.IntType(8).as_pointer()
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [pointer, _I32,_I32,_I32]), "llvm.prefetch.p0")
+        for line in range(BLOCK*field.size//64):
+            at = builder.gep(field.start,[ir.Constant(_I64,(ahead+64*line)//field.size)])
+            builder.call(function,[builder.bitcast(at,pointer), ir.Constant(_I32,0), ir.Constant(_I32,3), ir.Constant(_I32,1)])
+    weights = [table[v] for v in range(BLOCK // LANES)]
+    # most blocks hold no NaN, or nothing else: one test of two vectors each tells the first apart
+    missing = None
+    for a, b in zip(cells[::2], cells[1::2], strict=True):
+        pair = builder.fcmp_unordered("uno", a, b)
+        missing = pair if missing is None else builder.or_(missing, pair)
+    some = builder.icmp_unsigned("!=", builder.bitcast(missing, _I8), ir.Constant(_I8, 0))
+    result = _Result(builder)
+    with builder.if_else(some, likely=False) as (gaps, whole):
+        with gaps:
+            result.set(_sum_valid(builder, cells, weights))
+        with whole:
+            terms = [_weighted(builder, *pair) for pair in zip(cells, weights, strict=True)]
+            result.set((_tree(builder, terms), ir.Constant(_I64, 0)))
+    return result.get(context, signature.return_type)
 
 
-@overload(load_where_missing, inline="always", strict=False)  # type: ignore[misc]
-def _overload_load_where_missing(array: Any, field: Any, first: Any, stop: Any) -> Any:
-    return lambda array, field, first, stop: _load_missing_lanes(array, field, first, stop)
+def _sum_part(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    field, table = _readers(context, builder, signature, args)
+    left = builder.trunc(builder.sub(args[3], args[2]), _I32)
+    numbers = ir.VectorType(_I32, LANES)
+    result = _Result(builder)
+
+    def add(n_vectors: int) -> None:
+        cells, weights = [], []
+        for v in range(n_vectors):
+            lane = ir.Constant(numbers, [LANES * v + l for l in range(LANES)])
+            inside = builder.icmp_signed("<", lane, _splat(builder, left))
+            cells.append(builder.select(inside, field[v], _zeros(field.vector)))
+            weight = table[v]
+            if weight is not None:
+                weight = builder.select(inside, weight, _zeros(_FLOAT64))
+            weights.append(weight)
+        result.set(_sum_valid(builder, cells, weights))
+
+    # zeros change nothing, so vectors beyond the end can be left out
+    with builder.if_else(builder.icmp_signed("<=", left, ir.Constant(_I32, LANES))) as (one, more):
+        with one:
+            add(1)
+        with more:
+            half = builder.icmp_signed("<=", left, ir.Constant(_I32, BLOCK // 2))
+            with builder.if_else(half) as (four, eight):
+                with four:
+                    add(4)
+                with eight:
+                    add(8)
+    return result.get(context, signature.return_type)
 
 
-@overload(store, inline="always", strict=False)  # type: ignore[misc]
-def _overload_store(array: Any, first: Any, lanes: Any) -> Any:
-    return lambda array, first, lanes: _store_lanes(array, first, lanes)
+for _table in (types.Array, types.NoneType):
+    _compiles(sum_block, _SUM, types.Array, _table, types.int64)(_sum_block)
+    _compiles(sum_part, _SUM, types.Array, _table, types.int64, types.int64)(_sum_part)
+
+
+@_compiles(spread, _LANES, types.float64)
+def _spread(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return _splat(builder, args[0])
+
+
+@_compiles(load, _LANES, types.Array, types.int64)
+def _load(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return _Reader(context, builder, signature.args[0], *args)[0]
+
+
+@_compiles(store, types.none, types.Array, types.int64, _LanesType)
+def _store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    target = _Reader(context, builder, signature.args[0], *args[:2])
+    pointer = builder.bitcast(target.start, target.vector.as_pointer())
+    builder.store(args[2], pointer, align=target.size)
+    return context.get_dummy_value()
+
+
+@_compiles(operator.add, _LANES, _LanesType, _LanesType)
+def _add(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return builder.fadd(*args)
+
+
+@_compiles(operator.sub, _LANES, _LanesType, _LanesType)
+def _sub(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return builder.fsub(*args)
+
+
+@_compiles(operator.mul, _LANES, _LanesType, _LanesType)
+def _mul(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return builder.fmul(*args)

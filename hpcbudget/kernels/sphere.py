@@ -47,7 +47,7 @@ def load_polygon(lat_deg: Array, lon_deg: Array, out: Array) -> int:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _apart(p: Array, x: float, y: float, z: float) -> bool:
-    return max(abs(p[0] - x), abs(p[1] - y), abs(p[2] - z)) > SAME
+    return bool(max(abs(p[0] - x), abs(p[1] - y), abs(p[2] - z)) > SAME)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

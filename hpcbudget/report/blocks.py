@@ -31,12 +31,15 @@ class Cell:
         Class of the cell: ``number``, ``good``, ``bad`` or empty.
     note : str
         Small print below the text.
+    folded : tuple of str
+        Lines that open below the text when asked for.
     """
 
     text: str
     order: str = ""
     kind: str = ""
     note: str = ""
+    folded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,8 @@ def reconciliation_block(run: Run) -> Table | None:
     if frame is None:
         return None
     frame = frame[(frame["n_td"] > 0) & (frame["n_bu"] > 0)]
+    if frame.empty:
+        return None
     newest = frame["period"].astype(str) == run.period
     frame = pd.concat([frame[newest], frame[~newest]])
     rows = [

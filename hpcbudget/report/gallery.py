@@ -24,6 +24,10 @@ SECTIONS: Final = ("budget", "regions", "dipoles", "seasons", "spread", "maps")
 """Parts of the page that show figures."""
 
 
+LEAST_REGIONS: Final = 3
+"""A matrix of fewer regions is a single number, which the table gives."""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A figure that can be drawn.
@@ -131,7 +135,7 @@ def _dipoles(run: Run) -> Iterator[Drawing]:
     for name, regions in run.groups.items():
         inside = own[own["region_a"].isin(regions) & own["region_b"].isin(regions)]
         inside = inside[inside["correlation"].notna()]
-        if inside.empty:
+        if inside.empty or len(regions) < LEAST_REGIONS:
             continue
         families = sorted(inside["family"].astype(str).unique(), key=family_rank)[:2]
         yield Drawing(

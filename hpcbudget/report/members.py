@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -47,17 +48,15 @@ def members_block(run: Run) -> Table:
                 word(member),
                 word(str(fluxes["model"].values[own[0]])),
                 word(", ".join(component_label(c).lower() for c in components)),
-                word(span),
-                number(int(known.sum()), f"{int(known.sum())}", "/".join(steps)),
+                Cell(span, span, "", f"{int(known.sum())} months, step {'/'.join(steps)}"),
                 number(share, f"{share:.3g}" if np.isfinite(share) else "–"),
-                _facts(facts, "units"),
-                _facts(facts, "sign"),
-                _facts(facts, "grid"),
-                _facts(facts, "history"),
+                _facts(facts, "units", "sign", "species", "area_basis"),
+                _facts(facts, "grid", "calendar"),
+                _steps(facts),
             )
         )
-    headers = ("Method", "Member", "Model", "Components", "Record", "Months", "Missing area (%)",
-               "Units read", "Sign read", "Grid", "What was done")  # fmt: skip
+    headers = ("Method", "Member", "Model", "Components", "Record", "Missing area (%)",
+               "Read as", "Grid", "What was done")  # fmt: skip
     caption = "Members of the run: what was read and what was done to it"
     return Table("members", caption, headers, tuple(rows))
 
@@ -72,11 +71,21 @@ def _recorded(provenance: dict[str, Any]) -> dict[tuple[str, str], list[dict[str
     return found
 
 
-def _facts(series: list[dict[str, Any]], name: str) -> Cell:
+def _facts(series: list[dict[str, Any]], name: str, *more: str) -> Cell:
     """Say once what all series of a member share, and all of it where they differ."""
-    texts: list[str] = []
-    for facts in series:
-        value = facts.get(name)
-        texts.extend(map(str, value) if isinstance(value, list | tuple) else [str(value or "")])
-    unique = [text for text in dict.fromkeys(texts) if text]
-    return word("; ".join(unique) or "–")
+    said = {key: _once(str(facts.get(key) or "") for facts in series) for key in (name, *more)}
+    text = "; ".join(said[name]) or "–"
+    note = ", ".join(value.replace("_", " ") for key in more for value in said[key])
+    return Cell(text, text.lower(), "", note)
+
+
+def _steps(series: list[dict[str, Any]]) -> Cell:
+    """List what was done to a member; long lists are folded."""
+    steps = _once(str(step) for facts in series for step in facts.get("history") or [])
+    if len(steps) < 2:
+        return word("".join(steps) or "–")
+    return Cell(f"{len(steps)} steps", str(len(steps)), "", "", tuple(steps))
+
+
+def _once(texts: Iterable[str]) -> list[str]:
+    return [text for text in dict.fromkeys(texts) if text]

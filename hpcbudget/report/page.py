@@ -134,7 +134,8 @@ def render_page(run: Run, pictures: Iterable[Picture]) -> str:
     for picture in pictures:
         sections[picture.section].append(picture)
     closes, closure_text = closure_state(run)
-    headlines = [headline_table(run, period) for period in reversed(run.periods)]
+    periods = [run.period, *(p for p in reversed(run.periods) if p != run.period)]
+    headlines = [headline_table(run, period) for period in periods]
     return environment.get_template(TEMPLATE).render(
         run=run,
         facts=_facts(run),
@@ -146,7 +147,8 @@ def render_page(run: Run, pictures: Iterable[Picture]) -> str:
         closes=closes,
         closure_text=closure_text,
         members=members_block(run),
-        provenance=run.provenance,
+        provenance={k: v for k, v in run.provenance.items() if k != "inputs"},
+        inputs=run.provenance.get("inputs", []),
         version=__version__,
     )
 

@@ -54,10 +54,14 @@ class Run:
 
     @property
     def period(self) -> str:
-        """The headline period: the last that any family has numbers for."""
+        """The headline period: the latest of those that most ensembles have numbers for."""
         table = self.tables.get("statistics")
-        filled = set() if table is None else set(table.loc[table["n"] > 0, "period"].astype(str))
-        return next((p for p in reversed(self.periods) if p in filled), "")
+        if table is None:
+            return ""
+        filled = table.loc[(table["n"] > 0) & (table["region"] == "Globe"), "period"].astype(str)
+        count = {period: int((filled == period).sum()) for period in self.periods}
+        best = max(count.values(), default=0)
+        return next((p for p in reversed(self.periods) if best and count[p] == best), "")
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:

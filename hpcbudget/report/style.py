@@ -40,6 +40,9 @@ PAPER: Final = "#ffffff"
 DARK: Final = {INK: "#e8ebee", MUTED: "#a5aeb8", RULE: "#3a424b", PAPER: "#171b20"}
 
 
+Line = Literal["-", "--", "-.", ":"] | tuple[float, tuple[float, ...]]
+
+
 @dataclass(frozen=True)
 class FamilyStyle:
     """The looks of one method family.
@@ -52,8 +55,8 @@ class FamilyStyle:
         As a crowded axis names it.
     colour : str
         Hexadecimal.
-    line : str
-        Matplotlib line style.
+    line : str or tuple
+        Matplotlib line style; dashes are close enough to follow a jagged series.
     marker : str
         Matplotlib marker.
     """
@@ -61,7 +64,7 @@ class FamilyStyle:
     label: str
     short: str
     colour: str
-    line: Literal["-", "--", "-.", ":"]
+    line: Line
     marker: Literal["o", "s", "D", "v", "^", "P"]
 
 
@@ -69,9 +72,9 @@ FAMILIES: Final[dict[str, FamilyStyle]] = {
     "process": FamilyStyle("Process models, land + ocean", "Process", "#8a5fc0", "-", "D"),
     "land_process": FamilyStyle("Land models (DGVM)", "DGVM", "#0b8f5a", "-", "s"),
     "ocean_process": FamilyStyle("Ocean models (GOBM)", "GOBM", "#2468c4", "-", "o"),
-    "ocean_product": FamilyStyle("fCO$_2$ products", "fCO$_2$", "#2aa0c8", "--", "v"),
-    "inversion": FamilyStyle("Inversions", "Inversions", "#d55e00", "-.", "^"),
-    "bookkeeping": FamilyStyle("Bookkeeping models", "Bookkeeping", "#8f6a28", ":", "P"),
+    "ocean_product": FamilyStyle("fCO$_2$ products", "fCO$_2$", "#2aa0c8", (0, (2.2, 0.9)), "v"),
+    "inversion": FamilyStyle("Inversions", "Inversions", "#d55e00", (0, (9, 1.0)), "^"),
+    "bookkeeping": FamilyStyle("Bookkeeping models", "E$_{LUC}$", "#8f6a28", ":", "P"),
 }  # fmt: skip
 """Families in the order in which legends and tables list them."""
 

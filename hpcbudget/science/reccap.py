@@ -1,8 +1,8 @@
 """Regional carbon balances with lateral transport, after RECCAP (Ciais et al. 2021).
 
 What a region's land exchanges with the atmosphere is not what its stocks lose: crops, wood and
-river carbon leave the region and are respired elsewhere; of what rivers carry, the part that comes
-from rocks was never taken from the air.  Hence
+river carbon leave the region and are respired elsewhere; and of what rivers carry, the part that
+comes from rocks did not come out of the region's ecosystems.  Hence
 
     NEE = dC - (wood export + crop export + river export to the ocean - bedrock carbon export)
 

@@ -133,7 +133,7 @@ def read_sheet(path: Path, sheet: str | None = None, *, year: str = "year") -> S
     Raises
     ------
     InputError
-    XX
+    The file, sheet or header is not there, or the table has no rows.
     """
     origin = f"{path}, sheet {sheet!r}" if sheet else str(path)
     rows = [tuple(row) for row in _rows(path, sheet, origin)]

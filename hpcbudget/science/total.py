@@ -25,7 +25,8 @@ def with_totals(fluxes: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        The same, with the new series behind the others; NaN where either part is NaN.
+        The same, with the new series behind the others; NaN where a part is unknown, or where
+        neither reaches.
 
     Examples
     --------
@@ -61,11 +62,7 @@ def with_totals(fluxes: xr.Dataset) -> xr.Dataset:
         return fluxes
     land = fluxes.isel(series=[a for a, _ in pairs])
     ocean = fluxes.isel(series=[b for _, b in pairs])
-    total = land.assign(
-        flux_pgc_yr=land["flux_pgc_yr"].copy(
-            data=land["flux_pgc_yr"].values + ocean["flux_pgc_yr"].values
-        )
-    )
+    total = land.assign(flux_pgc_yr=land["flux_pgc_yr"].copy(data=within_reach(land) + within_reach(ocean)))
     total = total.assign_coords(
         component=("series", np.full(len(pairs), TOTAL)),
         resolution=("series", _coarser(land, ocean)),
@@ -77,6 +74,32 @@ def with_totals(fluxes: xr.Dataset) -> xr.Dataset:
         total = total.assign(_areas(land, ocean))
     return xr.concat([fluxes, total], dim="series", data_vars="minimal", coords="minimal",
                      compat="override", join="outer", combine_attrs="override")  # fmt: skip
+
+
+def within_reach(component: xr.Dataset) -> np.ndarray:
+    """Return a component's fluxes, zero where it does not reach.
+
+    It does not reach into a region if it has no valid cell there although it has some on the
+    globe in that month: an inland region has no ocean. Without areas nothing is known of that.
+
+    Parameters
+    ----------
+    component : xarray.Dataset
+        ``flux_pgc_yr`` and, if known, ``valid_area_m2`` (series, region, time).
+
+    Returns
+    -------
+    ndarray, shape (series, region, time)
+        NaN where the flux is unknown.
+    """
+    dims = ("series", "region", "time")
+    flux = component["flux_pgc_yr"].transpose(*dims).values
+    if "valid_area_m2" not in component or "Globe" not in component["region"].values:
+        return np.asarray(flux)
+    area = component["valid_area_m2"].transpose(*dims).values
+    globe = component["region"].values.tolist().index("Globe")
+    alive = np.isfinite(flux[:, globe])[:, np.newaxis, :]
+    return np.where(np.isnan(flux) & (area == 0) & alive, 0.0, flux)
 
 
 def _names(series: xr.Dataset) -> list[tuple[str, ...]]:

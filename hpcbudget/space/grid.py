@@ -142,6 +142,53 @@ class Grid:
         )
 
     @classmethod
+    def polygons(
+        cls,
+        corner_lat_deg: NDArray[Any],
+        corner_lon_deg: NDArray[Any],
+        *,
+        shape: tuple[int, ...] | None = None,
+        dims: tuple[str, ...] | None = None,
+        lat_deg: NDArray[Any] | None = None,
+        lon_deg: NDArray[Any] | None = None,
+        rule: str = "given corners",
+    ) -> Self:
+        """Make a grid from corners (..., vertex) in degrees; one leading dimension: unstructured.
+
+        A corner that is not on the sphere (NaN, a fill value) is no corner; a cell with fewer than
+        three has no shape and area 0.
+        """
+        lat, lon = np.array(corner_lat_deg, np.float64), np.array(corner_lon_deg, np.float64)
+        off = ~((np.abs(lat) <= 90.0 + 1e-6) & (np.abs(lon) <= 1e4))
+        lat[off], lon[off] = np.nan, np.nan
+        shape = lat.shape[:-1] if shape is None else shape
+        corners = lat.reshape(-1, lat.shape[-1]), lon.reshape(-1, lon.shape[-1])
+        if lat_deg is None or lon_deg is None:
+            lat_deg, lon_deg = polygon_centres(*corners)
+        flat = len(shape) == 1
+        return cls(
+            kind="unstructured" if flat else "curvilinear",
+            shape=shape,
+            dims=dims or (("cell",) if flat else ("y", "x")),
+            lat_deg=np.asarray(lat_deg, np.float64).ravel(),
+            lon_deg=np.asarray(lon_deg, np.float64).ravel(),
+            corner_lat_deg=corners[0],
+            corner_lon_deg=corners[1],
+            rule=rule,
+        )
+
+    @classmethod
+    def curvilinear(
+        cls, node_lat_deg: NDArray[Any], node_lon_deg: NDArray[Any], **keywords: Any
+    ) -> Self:
+        """Make a grid from the nodes (ny + 1, nx + 1) that neighbouring cells share."""
+        corners = [
+            np.stack([a[:-1, :-1], a[:-1, 1:], a[1:, 1:], a[1:, :-1]], axis=-1)
+            for a in (node_lat_deg, node_lon_deg)
+        ]
+        return cls.polygons(*corners, **keywords)
+
+    @classmethod
     def regular(cls, dlat_deg: float, dlon_deg: float | None = None) -> Self:
         """Make a global grid of equal steps with edges at -90 and -180, south to north.
 
@@ -308,6 +355,16 @@ def sine_difference(bounds_deg: Array) -> Array:
     south, north = np.radians(bounds_deg[..., 0]), np.radians(bounds_deg[..., 1])
     result: Array = 2.0 * np.cos(0.5 * (north + south)) * np.sin(0.5 * (north - south))
     return result
+
+
+def polygon_centres(corner_lat_deg: Array, corner_lon_deg: Array) -> tuple[Array, Array]:
+    """Return the direction (cell,) of the mean of each polygon's corners (cell, vertex)."""
+    lat, lon = np.radians(corner_lat_deg), np.radians(corner_lon_deg)
+    x, y, z = (
+        np.where(np.isfinite(part), part, 0.0).sum(axis=1)
+        for part in (np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))
+    )
+    return np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x))
 
 
 def _as_bounds(edges: NDArray[Any]) -> Array:

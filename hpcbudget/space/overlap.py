@@ -40,11 +40,15 @@ class Table(NamedTuple):
 
     def row_sums(self) -> Array:
         """Return the sum of each row (destination,)."""
-        return np.bincount(self.rows, weights=self.data, minlength=len(self.indptr) - 1)
+        sums: Array = np.zeros(len(self.indptr) - 1)
+        filled = np.diff(self.indptr) > 0
+        sums[filled] = np.add.reduceat(self.data, self.indptr[:-1][filled]) if filled.any() else 0.0
+        return sums
 
     def column_sums(self, n: int) -> Array:
         """Return the sum of each of n columns (source,)."""
-        return np.bincount(self.indices, weights=self.data, minlength=n)
+        sums: Array = np.bincount(self.indices, weights=self.data, minlength=n).astype(np.float64)
+        return sums
 
     @classmethod
     def from_entries(
@@ -76,7 +80,9 @@ class BoxOverlap(NamedTuple):
         rows, columns = self.oriented(destination)
         n_lat, n_lon = len(source.lat_deg), len(source.lon_deg)
         lat_stride, lon_stride = (n_lon, 1) if source.lat_axis == 0 else (1, n_lat)
-        strides = (lat_stride, lon_stride) if destination.lat_axis == 0 else (lon_stride, lat_stride)
+        strides = (
+            (lat_stride, lon_stride) if destination.lat_axis == 0 else (lon_stride, lat_stride)
+        )
         table = Table(*outer_csr(*rows, *columns, *strides))
         if source.lat_axis == destination.lat_axis:
             return table

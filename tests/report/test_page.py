@@ -135,8 +135,9 @@ def test_members_tell_their_record(run: Run) -> None:
     from hpcbudget.report.members import members_block
 
     rows = {row[1].text: row for row in members_block(run).rows}
-    assert rows["DGVM-A"][7].text == "kg m-2 s-1"
-    assert rows["DGVM-A"][10].text == "sign turned from to_surface"
+    assert rows["DGVM-A"][6].text == "kg m-2 s-1"
+    assert rows["DGVM-A"][6].note == "to surface, C, cell"
+    assert rows["DGVM-A"][8].text == "sign turned from to_surface"
     assert len(rows) == 18
     assert rows["INV-C"][4].text == "2001-01 to 2020-12"
     assert rows["DGVM-F-r2"][2].text == "DGVM-F"

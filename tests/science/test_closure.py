@@ -25,7 +25,7 @@ def test_what_adds_up_closes(make_ensemble):
         "land + ocean = total",
     }
     assert (
-        len(account) == 4 * (3 * 2 + 1) + 2 * 2 * 4
+        len(account) == 4 * (3 * 2 - 1 + 1) + 2 * 2 * 4
     )  # 4 inversions x (2 checks x 3 + total), models
     require_closure(account)
 

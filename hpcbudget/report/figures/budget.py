@@ -89,7 +89,7 @@ def budget_figure(
     for axes, title in zip(grid[0], bands.values(), strict=True):
         axes.set_title(title, fontweight="bold")
     for axes in grid.ravel():
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     if not years.empty:
         first, last = int(years.min()), int(years.max())
         grid[0, 0].set_xlim(first - 0.5, max(last, first + 1) + 0.5)

@@ -59,9 +59,12 @@ def dipole_figure(
         -1 (blue: a pure dipole) to +1 (red: both move together).
     """
     chosen = dipoles[(dipoles["period"] == period) & (dipoles["component"] == component)]
-    size = WIDTH_INCHES / 2 - 0.35
+    inside = chosen["region_a"].isin(regions) & chosen["region_b"].isin(regions)
+    chosen = chosen[inside]
+    matrix_inches = min(0.42 * len(regions), WIDTH_INCHES / 2 - 1.3)
     figure = new_figure(
-        height_inches=max(size, 2.6), width_inches=WIDTH_INCHES if len(families) > 1 else 4.4
+        height_inches=max(matrix_inches + 0.9, 2.3),
+        width_inches=min(WIDTH_INCHES, len(families) * (matrix_inches + 1.1) + 0.9),
     )
     panels = figure.subplots(1, max(len(families), 1), squeeze=False)[0]
     image: AxesImage | None = None

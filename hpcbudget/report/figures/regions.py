@@ -103,10 +103,11 @@ def _draw_set(axes: Axes, rows: pd.DataFrame, component: str) -> None:
     axes.axhline(0, color=MUTED, linewidth=0.6, zorder=1)
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.12 * (high - low), high)
-    agree = rows["agree"].map({True: True, False: False, "True": True, "False": False})
+    agree = rows["agree"].map(str).to_numpy() == "True"
+    both = rows[["top_down_mean", "bottom_up_mean"]].notna().all(axis=1)
     base = low - 0.06 * (high - low)
-    for x, verdict in zip(position, agree, strict=True):
-        if verdict in (True, False):
+    for x, verdict, comparable in zip(position, agree, both, strict=True):
+        if comparable:
             axes.plot(
                 x, base, marker="o", markersize=5, markeredgewidth=0.9, color=INK, clip_on=False,
                 markerfacecolor=INK if verdict else "none", linestyle="none",

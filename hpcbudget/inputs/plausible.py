@@ -1,0 +1,106 @@
+"""Is a flux of the size that its component can have? Unit slips are suspected by name.
+
+The ranges are wide bounds of what inversions, land and ocean models give for the globe (gross: the
+sum of magnitudes of all cells in a month; net: the mean of a year, positive to the atmosphere).
+They accuse nobody of a wrong flux, only of a wrong unit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds in Pg C/yr of a component's global flux."""
+
+    gross: tuple[float, float]
+    net: tuple[float, float]
+
+
+RANGES: Final[dict[str, Range]] = {
+    "land": Range((2.0, 120.0), (-9.0, 7.0)),
+    "ocean": Range((0.4, 15.0), (-5.0, 2.0)),
+    "fossil": Range((0.5, 14.0), (0.5, 14.0)),
+    "eluc": Range((0.1, 8.0), (-1.5, 5.0)),
+    "total": Range((2.0, 130.0), (-10.0, 14.0)),
+}
+"""Bounds by component; others are held against no bounds."""
+
+SLIPS: Final[tuple[tuple[float, str], ...]] = (
+    (44.009 / 12.011, "44/12: mass of CO2 taken for mass of C, or the other way round"),
+    (12.0, "12: a month taken for a year, or the other way round"),
+    (16.0, "16: cell areas of another resolution"),
+    (24.0, "24: per hour taken for per day, or the other way round"),
+    (83.26, "83: moles taken for kg of C, or the other way round"),
+    (1e3, "1e3: g taken for kg, or the other way round"),
+    (1e4, "1e4: per cm2 taken for per m2, or the other way round"),
+    (86400.0, "86400: per second taken for per day, or the other way round"),
+    (1e6, "1e6: micromoles or Mg, or km2 taken for m2"),
+    (2.63e6, "2.6e6: per second taken for per month, or the other way round"),
+    (3.156e7, "3.2e7: per second taken for per year, or the other way round"),
+    (1e9, "1e9: nmol, Tg or km2"),
+    (1e12, "1e12: Pg taken for kg, or the other way round"),
+    (1e15, "1e15: Pg taken for g, or the other way round"),
+)
+"""Factors that units are mistaken by, and their usual names."""
+
+
+def suspect_gross(component: str, gross_pgc_yr: float) -> str | None:
+    """Return a warning if the sum of magnitudes is out of the component's range.
+
+    Parameters
+    ----------
+    component : str
+    gross_pgc_yr : float
+        Global sum of magnitudes of one step, Pg C/yr.
+
+    Examples
+    --------
+    >>> suspect_gross("ocean", 4.0)
+    >>> print(suspect_gross("ocean", 4.0e3))  # doctest: +ELLIPSIS
+    global sum of magnitudes is 4e+03 Pg C/yr, expected 0.4 to 15: a factor near 1e3 ...
+    """
+    bounds = RANGES.get(component)
+    if bounds is None or bounds.gross[0] <= gross_pgc_yr <= bounds.gross[1]:
+        return None
+    if gross_pgc_yr == 0 or not math.isfinite(gross_pgc_yr):
+        return f"global sum of magnitudes is {gross_pgc_yr:g} Pg C/yr"
+    low, high = bounds.gross
+    return (
+        f"global sum of magnitudes is {gross_pgc_yr:.3g} Pg C/yr, expected {low:g} to {high:g}: a"
+        f" factor near {_name_slip(gross_pgc_yr, low, high)}"
+    )
+
+
+def suspect_net(component: str, net_pgc_yr: float) -> str | None:
+    """Return a warning if a year's mean net flux is out of the component's range.
+
+    Parameters
+    ----------
+    component : str
+    net_pgc_yr : float
+        Global mean over one year, Pg C/yr, positive to the atmosphere.
+    """
+    bounds = RANGES.get(component)
+    if bounds is None or bounds.net[0] <= net_pgc_yr <= bounds.net[1]:
+        return None
+    if bounds.net[0] <= -net_pgc_yr <= bounds.net[1]:
+        return (
+            f"global mean is {net_pgc_yr:+.3g} Pg C/yr to the atmosphere: with the other sign it"
+            " would be as expected"
+        )
+    low, high = sorted(abs(v) for v in bounds.net)
+    return (
+        f"global mean is {net_pgc_yr:+.3g} Pg C/yr, expected {bounds.net[0]:g} to"
+        f" {bounds.net[1]:g}: a factor near {_name_slip(abs(net_pgc_yr), low, high)}"
+    )
+
+
+def _name_slip(value: float, low: float, high: float) -> str:
+    """Name the slip that would bring `value` nearest to the middle of its range."""
+    middle = 0.5 * (math.log(low) + math.log(high))
+    off = abs(math.log(value) - middle)
+    return min(SLIPS, key=lambda slip: abs(off - math.log(slip[0])))[1]
