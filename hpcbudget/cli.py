@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpcbudget._version import __version__
-from hpcbudget.errors import ConfigError, HpcBudgetError, status_of
+from hpcbudget.errors import ConfigError, HpcBudgetError, Problems, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hpcbudget.engine.progress import Snapshot
+    from hpcbudget.engine.sites import Site
     from hpcbudget.engine.status import Status
     from hpcbudget.workflow import Outcome
 
@@ -43,7 +45,31 @@ DataPath = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Workers; default: the cores there are.")
 ]
+SiteName = Annotated[
+    str | None, typer.Option("--site", metavar="NAME", help="Site profile, or a YAML of yours.")
+]
+Account = Annotated[str | None, typer.Option("--account", help="Who pays; wins over the site's.")]
+Partition = Annotated[str | None, typer.Option("--partition", help="Wins over the site's.")]
+TimeLimit = Annotated[
+    str | None, typer.Option("--time", metavar="HH:MM:SS", help="Walltime of a job.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the job script, submit nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+class Cluster(StrEnum):
+    """Where the workers of a run come from."""
+
+    local = "local"
+    slurm = "slurm"
+    allocation = "allocation"
+
+
+class Mode(StrEnum):
+    """How a run is submitted."""
+
+    allocation = "allocation"
+    array = "array"
 
 
 def main() -> None:
@@ -60,6 +86,10 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted; finished blocks are kept, run again to go on", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+sites_app = typer.Typer(help="Site profiles of supercomputers.", no_args_is_help=True)
+app.add_typer(sites_app, name="site")
 
 
 @app.callback(invoke_without_command=True)
@@ -111,16 +141,28 @@ def check(
     Example: hpcbudget check configs/real-inversions.yaml --data /data/fluxes
     """
     from hpcbudget.config import load_config
-    from hpcbudget.inputs.check import check_table
+    from hpcbudget.inputs.check import COLUMNS, check_table
 
-    report = check_table(load_config(config, data=data), explain=explain)
+    found = check_table(load_config(config, data=data))
     if as_json:
-        print(json.dumps(report.rows, indent=1))
-    else:
-        _print_rows(report.rows)
-        for warning in report.warnings:
-            print(f"warning: {warning}")
-    report.settle()
+        shown = {
+            "rows": [row.as_dict() for row in found.rows],
+            "problems": [str(problem) for problem in found.problems],
+            "warnings": list(found.warnings),
+        }
+        print(json.dumps(shown, indent=1))
+        raise typer.Exit(found.exit_status)
+    for family, rows in found.by_family().items():
+        _print_table(family, COLUMNS, [row.cells() for row in rows])
+        if explain:
+            for row in rows:
+                for line in row.explanation:
+                    print(f"  {row.member} {row.component}: {line}")
+    for warning in found.warnings:
+        print(f"warning: {warning}")
+    if found.problems:
+        raise Problems(found.problems)
+    print("no problems")
 
 
 @app.command()
@@ -182,24 +224,160 @@ def run(
     with_report: Annotated[
         bool, typer.Option("--report/--no-report", help="Draw figures and the page, too.")
     ] = True,
+    cluster: Annotated[
+        Cluster, typer.Option("--cluster", help="Workers here, as SLURM jobs, or of our own job.")
+    ] = Cluster.local,
+    site: SiteName = None,
+    account: Account = None,
+    partition: Partition = None,
+    time: TimeLimit = None,
+    adapt: Annotated[
+        int | None, typer.Option("--adapt", min=1, help="Least workers; --workers is the most.")
+    ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Integrate all members, merge, check closure and write the report; resumes by default.
 
     Example: hpcbudget run configs/real-inversions.yaml --data /data/fluxes --out out
     """
     from hpcbudget.config import load_config
+    from hpcbudget.engine.sites import load_site
+    from hpcbudget.engine.walltime import Walltime
 
     if fresh and resume:
         raise ConfigError("--fresh and --resume contradict each other", fix="give one of them")
+    profile = load_site(site or "generic", account=account, partition=partition, walltime=time)
+    if dry_run:
+        _print_worker_script(profile, workers, out, cluster)
+        return
     loaded = load_config(config, data=data)
+    clock = Walltime.of_job(profile.stop_seconds)
     if part is not None:
         from hpcbudget.workflow import run_part
 
-        with _display() as (show, interval):
-            run_part(loaded, out, _parse_part(part), show=show, interval=interval)
+        with clock.watched(), _display() as (show, interval):
+            run_part(loaded, out, _parse_part(part), show=show, interval=interval, clock=clock)
         _tell(f"part {part} done; 'hpcbudget merge {out}' when all parts are")
         return
-    _print_outcome(_run(loaded, out, workers=workers, fresh=fresh, with_report=with_report))
+    from hpcbudget.engine.allocation import duty
+    from hpcbudget.engine.connect import connect_by
+
+    with duty(cluster, out, profile, workers) as driving:
+        if not driving:
+            return
+        connect = connect_by(
+            cluster.value,
+            loaded,
+            out,
+            profile,
+            workers=workers,
+            minimum=adapt,
+            clock=clock,
+            tell=_tell,
+        )
+        with clock.watched():
+            outcome = _run(
+                loaded, out, connect=connect, fresh=fresh, with_report=with_report, clock=clock
+            )
+        _print_outcome(outcome)
+
+
+@app.command()
+def submit(
+    config: ConfigPath,
+    site: Annotated[str, typer.Option("--site", metavar="NAME", help="Site profile.")],
+    out: OutPath = Path("out"),
+    data: DataPath = None,
+    mode: Annotated[
+        Mode, typer.Option("--mode", help="One job with workers, or an array of parts.")
+    ] = Mode.allocation,
+    workers: Workers = None,
+    account: Account = None,
+    partition: Partition = None,
+    time: TimeLimit = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="I,J", help="Elements of the array to submit again.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Write, print and submit the job of a run; it goes on by itself until the run is done.
+
+    Example: hpcbudget submit analysis.yaml --site levante --account ab0123 --out /scratch/run1
+    """
+    from tempfile import TemporaryDirectory
+
+    from hpcbudget.config import load_config
+    from hpcbudget.engine.sites import load_site
+    from hpcbudget.engine.submit import prepare_submission, require_memory
+    from hpcbudget.engine.submit import submit as submit_jobs
+    from hpcbudget.workflow import prepare
+
+    loaded = load_config(config, data=data)
+    profile = load_site(site, account=account, partition=partition, walltime=time)
+    chosen = _parse_only(only)
+    submission = prepare_submission(
+        loaded, out, profile, mode=mode.value, workers=workers, only=chosen
+    )
+    for script in submission.scripts.values():
+        print(script)
+    with TemporaryDirectory() as nowhere:  # found wrong here, it need not wait in the queue first
+        _, planned = prepare(loaded, Path(nowhere))
+    require_memory(planned, profile)
+    _tell(f"{len(planned.blocks)} blocks, {planned.read_bytes / 1e9:.1f} GB to read")
+    if not profile.tested:
+        _tell(f"note: profile {profile.name} is written from documentation ({profile.source})")
+    if dry_run:
+        _tell("nothing was submitted")
+        return
+    for kind, number in submit_jobs(loaded, submission).items():
+        print(f"submitted {kind} job {number}")
+    _tell(f"'hpcbudget status {out} --watch' shows it; logs are in {out / 'slurm'}")
+
+
+@sites_app.command("list")
+def site_list() -> None:
+    """Print the site profiles that are shipped."""
+    from hpcbudget.engine.sites import load_site, site_names
+
+    profiles = [load_site(name) for name in site_names()]
+    rows = [
+        (s.name, s.title, f"{s.cores_per_node}", f"{s.memory_per_node_gb:g}", _yes(s.tested))
+        for s in profiles
+    ]
+    _print_table("site profiles", ("name", "what", "cores", "GB", "tested"), rows)
+
+
+@sites_app.command("check")
+def site_check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Site profile.")],
+    account: Account = None,
+    partition: Partition = None,
+    time: TimeLimit = None,
+    job: Annotated[bool, typer.Option("--job/--no-job", help="Try a job on a node.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Verify a site profile: SLURM, partition, limits, network, scratch, Python on the nodes.
+
+    Example: hpcbudget site check levante --account ab0123
+    """
+    from hpcbudget.engine.sitecheck import check_site
+    from hpcbudget.engine.sites import load_site
+    from hpcbudget.errors import ClusterError
+
+    profile = load_site(name, account=account, partition=partition, walltime=time)
+    findings = check_site(profile, try_job=job)
+    if as_json:
+        print(json.dumps([f.as_dict() for f in findings], indent=1))
+    else:
+        rows = [(f.verdict, f.what, f.detail) for f in findings]
+        _print_table(profile.title or profile.name, ("", "checked", "found"), rows)
+    bad = [f.what for f in findings if f.verdict == "wrong"]
+    if bad:
+        raise ClusterError(
+            f"the site profile does not fit: {', '.join(bad)}",
+            where=name,
+            fix="correct these keys in a profile of your own (extends: " + profile.name + ")",
+        )
 
 
 @app.command()
@@ -245,6 +423,29 @@ def report(out: OutArgument) -> None:
 
 
 # ------------------------------------------------------------------ display
+
+
+def _print_worker_script(site: Site, workers: int | None, out: Path, cluster: Cluster) -> None:
+    from hpcbudget.engine.jobqueue import Workers as Asked
+    from hpcbudget.engine.jobqueue import worker_script
+
+    if cluster is not Cluster.slurm:
+        raise ConfigError(
+            f"--dry-run shows a job script, --cluster {cluster} has none",
+            fix="--cluster slurm, or 'hpcbudget submit ... --dry-run'",
+        )
+    print(worker_script(Asked(site, workers or site.node_workers), out))
+
+
+def _parse_only(text: str | None) -> tuple[int, ...]:
+    numbers = (text or "").split(",") if text else []
+    if not all(number.strip().isdigit() for number in numbers):
+        raise ConfigError(f"--only {text!r} is not a list of numbers", fix="for example --only 3,7")
+    return tuple(int(number) for number in numbers)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _run(config: Any, out: Path, **options: Any) -> Outcome:
@@ -309,16 +510,15 @@ def _print_outcome(outcome: Outcome) -> None:
     print(f"report:  {outcome.report or 'not made'}")
 
 
-def _print_rows(rows: list[dict[str, Any]]) -> None:
+def _print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    if not rows:
-        return
-    table = Table(*rows[0], box=None)
+    table = Table(*columns, title=title, title_justify="left", box=None)
     for row in rows:
-        table.add_row(*("" if v is None else str(v) for v in row.values()))
-    Console().print(table)
+        table.add_row(*row)
+    # a log file has no width: nothing is cut off there
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
 def _print_errors(errors: Any) -> None:

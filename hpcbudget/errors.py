@@ -169,6 +169,10 @@ class Problems(HpcBudgetError):  # noqa: N818 - reads as what it is: several err
     def __reduce__(self) -> tuple[object, ...]:
         return Problems, (self.problems,)
 
+    def at(self, where: str) -> Self:
+        """Put the place before that of each problem."""
+        return type(self)([problem.at(where) for problem in self.problems])
+
     @property
     def exit_status(self) -> int:
         """2 if any problem is one of configuration, else the data's 3."""

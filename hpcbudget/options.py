@@ -8,7 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 FamilyName = Literal["land_process", "ocean_process", "inversion", "ocean_product", "bookkeeping"]
 Sign = Literal["to_atmosphere", "to_surface"]
@@ -289,13 +296,41 @@ class ClosureOptions(Model):
     tolerance: float = Field(1e-12, gt=0)
 
 
+TimeMean = Literal["annual", "seasons", "months", "every_month"]
+
+
 class MapsOptions(Model):
     """Gridded answers on one common grid."""
 
-    grid: str = "1"
-    periods: dict[str, tuple[int, int]] = {}
-    seasons: Literal["annual", "seasons", "months"] = "annual"
-    backend: Literal["native", "xesmf"] = "native"
+    grid: str = Field("1", description="degrees, lat x lon degrees, n80, or a file's grid")
+    periods: dict[str, tuple[int, int]] = Field(
+        {}, description="named spans of years; default: those of the statistics, else decades"
+    )
+    seasons: Annotated[tuple[TimeMean, ...], BeforeValidator(_one_or_many)] = Field(
+        ("annual",), description="means within each period; every_month: each month by itself"
+    )
+    families: tuple[str, ...] = Field((), description="default: all")
+    components: tuple[str, ...] = Field((), description="default: all, and the total")
+    preserve: Literal["integral", "mean"] = Field(
+        "integral", description="what a part-covered cell keeps: its total, or its mean"
+    )
+    min_valid: float = Field(
+        0.0, ge=0, le=1, description="least valid share of a cell's area and time"
+    )
+    quantiles: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    backend: Literal["native", "xesmf"] = Field("native", description="what makes the weights")
+    weights: dict[str, str] = Field(
+        {}, description="member: native, xesmf, or an ESMF weights file onto `grid`"
+    )
+    tile_mb: float = Field(32, gt=0, description="aim for the bytes of one model on a tile")
+
+    @field_validator("periods")
+    @classmethod
+    def _all_ordered(cls, value: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        for name, (first, last) in value.items():
+            if first > last:
+                raise ValueError(f"{name}: the first year {first} comes after the last {last}")
+        return value
 
 
 class EngineOptions(Model):
@@ -304,5 +339,8 @@ class EngineOptions(Model):
     memory_gb: float | None = Field(None, gt=0, description="per worker; default: what is there")
     block_mb: float = Field(128, gt=0, description="aim for decoded bytes of a block")
     threads_per_worker: int = Field(1, ge=1)
+    processes: bool | None = Field(
+        None, description="workers as processes; default: for runs above half a GB"
+    )
     retries: int = Field(2, ge=0)
     prefetch: int = Field(1, ge=0)

@@ -16,7 +16,7 @@ regions:
   - gcb_bands
   - name: boxes
     boxes: {{West: [-120, -30, -20, 40], East: [10, 100, -35, 61]}}
-engine: {{block_mb: {block_mb}}}
+engine: {{block_mb: {block_mb}, processes: {processes}}}
 ensembles:
   - family: inversion
     flux: {{sign: to_atmosphere, species: C, area_basis: cell}}
@@ -47,7 +47,10 @@ def write_member(
     months = np.arange(steps)
     stamps = (np.datetime64("2000-01", "M") + months).astype("datetime64[D]")
     axes = {
-        "time": (stamps.astype(np.int64), {"units": "days since 1970-01-01", "calendar": "standard"}),
+        "time": (
+            stamps.astype(np.int64),
+            {"units": "days since 1970-01-01", "calendar": "standard"},
+        ),
         "lat": (lat, {"units": "degrees_north", "standard_name": "latitude"}),
         "lon": (lon, {"units": "degrees_east", "standard_name": "longitude"}),
     }  # fmt: skip
@@ -84,6 +87,7 @@ def write_small_ensemble(
     deg: float = 10.0,
     chunk: int = 5,
     block_mb: float = 0.01,
+    processes: bool = False,
 ) -> Path:
     """Write members and their configuration; return the configuration's path."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +95,9 @@ def write_small_ensemble(
         write_member(folder / f"m{i}.zarr", i, steps=steps, deg=deg, chunk=chunk)
     listed = ", ".join(f"M{i}: {{paths: m{i}.zarr}}" for i in range(members))
     path = folder / "config.yaml"
-    path.write_text(CONFIG.format(block_mb=block_mb, members=listed))
+    path.write_text(
+        CONFIG.format(block_mb=block_mb, processes=str(processes).lower(), members=listed)
+    )
     return path
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ import yaml
 from paper import THREE_ROWS, VALUES, configure, write
 
 from hpcbudget.cli import main
+from hpcbudget.inputs.synthetic import write_ensemble
+from hpcbudget.inputs.synthetic_truth import SyntheticTruth
 
 
 class Answer(NamedTuple):
@@ -213,7 +216,7 @@ def test_good_input_passes_the_same_check(tmp_path: Path, hpcbudget: Command) ->
     write(tmp_path / "a.nc", VALUES)
     config = configure(tmp_path, {"a": {}})
     assert hpcbudget("check", config, "--data", tmp_path).status == 0
-    assert hpcbudget("plan", config, "--data", tmp_path).status == 0
+    assert hpcbudget("plan", config, "--data", tmp_path, "--out", tmp_path / "out").status == 0
 
 
 def test_the_installed_command_prints_no_traceback(tmp_path: Path) -> None:
@@ -226,3 +229,55 @@ def test_the_installed_command_prints_no_traceback(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: ")
     assert "Traceback" not in ended.stderr
+
+
+# ------------------------------------------------------------------ stores
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Path:
+    """A small demo, not run yet: NetCDF files and zarr stores of one year-long chunk each year."""
+    write_ensemble(tmp_path, members=1, years=2, resolution_deg=15)
+    return tmp_path
+
+
+def run_demo(hpcbudget: Command, folder: Path) -> Answer:
+    out = folder / "out"
+    config = folder / "config.yaml"
+    return hpcbudget("run", config, "--data", folder, "--out", out, "--workers", "1")
+
+
+def test_bad_input_lost_chunk_is_named_and_never_taken_as_missing_data(
+    stores: Path, hpcbudget: Command
+) -> None:
+    (stores / "inputs" / "inversion-Aurora_r1.zarr" / "ocean" / "c" / "1" / "0" / "0").unlink()
+    answer = run_demo(hpcbudget, stores)
+    assert answer.status == 3
+    for word in ("inversion-Aurora_r1.zarr", "c/1/0/0", "ocean"):
+        assert word in answer.text
+    assert "Aurora_r2" not in answer.text
+    assert not (stores / "out" / "tables").exists()
+
+
+def test_bad_input_cut_chunk_is_named(stores: Path, hpcbudget: Command) -> None:
+    chunk = stores / "inputs" / "inversion-Aurora_r1.zarr" / "ocean" / "c" / "1" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-100])
+    answer = run_demo(hpcbudget, stores)
+    assert answer.status == 3
+    for word in ("inversion-Aurora_r1.zarr", "ocean", "truncated or corrupt"):
+        assert word in answer.text
+    assert not (stores / "out" / "tables").exists()
+
+
+def test_a_mended_store_is_run_on(stores: Path, hpcbudget: Command) -> None:
+    chunk = stores / "inputs" / "inversion-Aurora_r1.zarr" / "ocean" / "c" / "1" / "0" / "0"
+    whole = chunk.read_bytes()
+    chunk.unlink()
+    assert run_demo(hpcbudget, stores).status == 3
+    chunk.write_bytes(whole)
+    with mock.patch("hpcbudget.workflow.build_report", return_value=stores):  # not its business
+        assert run_demo(hpcbudget, stores).status == 0
+    errors = SyntheticTruth.read(stores / "truth.csv").compare(
+        stores / "out" / "tables" / "monthly.csv"
+    )
+    assert errors.relative_error.max() < 1e-9

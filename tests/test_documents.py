@@ -9,6 +9,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from hpcbudget._version import __version__
 from hpcbudget.cli import app
 from hpcbudget.config import load_config, parse_config
 
@@ -62,3 +63,9 @@ def test_conda_environment_names_what_pip_installs(repository: Path) -> None:
     for requirement in project["dependencies"]:
         assert re.split(r"[<>=\[]", requirement)[0].lower() in names
     assert {"xesmf", "esmpy"} <= names
+
+
+def test_the_citation_file_names_this_version(repository: Path) -> None:
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    assert citation["license"] == "MIT"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -24,8 +25,10 @@ from hpcbudget.workflow import run_config
 def run(folder: Path, members: dict[str, dict[str, Any]], **more: Any) -> Path:
     """Run members of one family and return the output folder."""
     config = load_config(configure(folder, members, **more), data=folder)
-    run_config(config, folder / "out", workers=1)
-    return folder / "out"
+    out = folder / "out"
+    with mock.patch("hpcbudget.workflow.build_report", return_value=out):  # pages: tests/report
+        run_config(config, out, workers=1)
+    return out
 
 
 def table(out: Path, name: str) -> pd.DataFrame:

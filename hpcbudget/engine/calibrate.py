@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hpcbudget.engine.block import Block, whole_chunks
 from hpcbudget.engine.plan import Plan
-from hpcbudget.engine.runner import READ_BYTES
+from hpcbudget.engine.read_ahead import READ_BYTES
 
 # Starting workers, merging, tables and figures: measured on small runs, said as such.
 FIXED_SECONDS = 15.0

@@ -49,7 +49,9 @@ def local_client(plan: Plan, config: Config, workers: int | None = None) -> Iter
     workers = workers or default_workers()
     threads_per_worker = config.engine.threads_per_worker
     memory_limit = worker_memory(config, workers)
-    processes = plan.read_bytes > SMALL_RUN_BYTES and workers > 1
+    processes = config.engine.processes
+    if processes is None:
+        processes = plan.read_bytes > SMALL_RUN_BYTES and workers > 1
     settings = {
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
         "distributed.scheduler.allowed-failures": 2,

@@ -18,7 +18,7 @@ from hpcbudget.engine.block import Block
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.plan import Plan
 from hpcbudget.engine.progress import Progress
-from hpcbudget.engine.runner import Done, Runner
+from hpcbudget.engine.work import Done, Unit, Work
 from hpcbudget.errors import BlockError, HpcBudgetError, OutputError, StoppedEarlyError
 
 if TYPE_CHECKING:
@@ -49,16 +49,16 @@ class NoLimit:
 class Tally:
     """What came of the blocks of one execution."""
 
-    failed: dict[Block, str] = field(default_factory=dict)
+    failed: dict[Unit, str] = field(default_factory=dict)
     longest_seconds: float = 0.0
     left: int = 0
 
-    def lose(self, runner: Runner, block: Block, error: BaseException) -> None:
+    def lose(self, runner: Work, block: Unit, error: BaseException) -> None:
         """Note a block that failed for good, here and in the ledger."""
         if isinstance(error, HpcBudgetError):
             why = str(error)
         else:
-            why = f"block {block}: {type(error).__name__}: {error}"
+            why = f"block {block.name}: {type(error).__name__}: {error}"
         self.failed[block] = why
         Ledger(runner.out).record_failure(block, why)
 
@@ -93,7 +93,7 @@ def pending(plan: Plan, ledger: Ledger, blocks: Iterable[Block]) -> list[Block]:
 
 
 def execute_alone(
-    runner: Runner, blocks: Iterable[Block], progress: Progress, clock: Clock | None = None
+    runner: Work, blocks: Iterable[Unit], progress: Progress, clock: Clock | None = None
 ) -> Tally:
     """Run blocks one after the other in this process: ``--part``, and the smallest runs."""
     clock = clock or NoLimit()
@@ -120,8 +120,8 @@ def execute_alone(
 
 def execute(
     client: Client,
-    runner: Runner,
-    blocks: Iterable[Block],
+    runner: Work,
+    blocks: Iterable[Unit],
     progress: Progress,
     *,
     retries: int = 2,
@@ -132,9 +132,9 @@ def execute(
     Parameters
     ----------
     client : distributed.Client
-    runner : Runner
+    runner : Work
         Sent to each worker once, also to those that join later.
-    blocks : iterable of Block
+    blocks : iterable of Unit
         Taken one by one: it may be of any length.
     progress : Progress
     retries : int
@@ -154,13 +154,13 @@ def execute(
     clock = clock or NoLimit()
     tally = Tally()
     source = iter(blocks)
-    tries: Counter[Block] = Counter()
+    tries: Counter[Unit] = Counter()
     room = _Room(client, progress)
     client.register_plugin(RunnerPlugin(runner), name=RunnerPlugin.name)
     futures = as_completed(raise_errors=False)
-    flying: dict[object, Block] = {}
+    flying: dict[object, Unit] = {}
 
-    def launch(block: Block) -> None:
+    def launch(block: Unit) -> None:
         tries[block] += 1
         key = f"block-{block.name}-{tries[block]}"
         future = client.submit(run_block, block, key=key, pure=False)
@@ -229,14 +229,14 @@ def _worth_another_try(error: BaseException) -> bool:
 
 # ------------------------------------------------------------------ on the worker
 
-_RUNNER: dict[str, Runner] = {}
+_RUNNER: dict[str, Work] = {}
 
 
-def run_block(block: Block) -> Done:
+def run_block(block: Unit) -> Done:
     """Run one block with the runner that this worker was given."""
     return _RUNNER["current"].run(block)
 
 
-def hold_runner(runner: Runner) -> None:
+def hold_runner(runner: Work) -> None:
     """Keep the runner for the tasks of this process."""
     _RUNNER["current"] = runner

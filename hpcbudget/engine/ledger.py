@@ -19,6 +19,7 @@ from pathlib import Path
 
 from hpcbudget.engine.block import Block
 from hpcbudget.engine.totals import Totals
+from hpcbudget.engine.work import Unit
 from hpcbudget.errors import BusyError, LedgerError
 from hpcbudget.files import unwritable, write_atomic
 
@@ -32,7 +33,7 @@ class Ledger:
         self.out = out
         self.folder = out / "ledger"
 
-    def path(self, block: Block) -> Path:
+    def path(self, block: Unit) -> Path:
         """File of one block."""
         return self.folder / f"{block.name}.totals"
 
@@ -43,7 +44,7 @@ class Ledger:
         write_atomic(path, totals.to_bytes(header))
         path.with_suffix(FAILED).unlink(missing_ok=True)
 
-    def record_failure(self, block: Block, why: str) -> None:
+    def record_failure(self, block: Unit, why: str) -> None:
         """Keep why a block failed for good, until it is done after all."""
         write_atomic(self.path(block).with_suffix(FAILED), why.encode())
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from hpcbudget.config import Config
 from hpcbudget.engine.block import Block, cut, whole_chunks
 from hpcbudget.engine.domain import Domain
-from hpcbudget.engine.runner import READ_BYTES, Runner
+from hpcbudget.engine.read_ahead import READ_BYTES
+from hpcbudget.engine.runner import Runner
 from hpcbudget.errors import PlanError
 from hpcbudget.inputs.catalogue import Catalogue
 from hpcbudget.inputs.series import Series, SeriesKey

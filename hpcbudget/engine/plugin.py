@@ -7,16 +7,16 @@ from typing import Any
 from distributed import WorkerPlugin
 
 from hpcbudget.engine.execute import hold_runner
-from hpcbudget.engine.runner import Runner
+from hpcbudget.engine.work import Work
 from hpcbudget.kernels.integrate import warm
 
 
 class RunnerPlugin(WorkerPlugin):
-    """Hold a `Runner` on every worker, whenever it joins."""
+    """Hold the run's `Work` on every worker, whenever it joins."""
 
     name = "hpcbudget-runner"
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Work) -> None:
         self.runner = runner
 
     def setup(self, worker: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hpcbudget.engine.runner import Done
+from hpcbudget.engine.work import Done
 from hpcbudget.files import unwritable
 
 

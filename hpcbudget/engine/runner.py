@@ -7,9 +7,7 @@ Memory holds ``1 + prefetch`` such reads and one domain, whatever the length of 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,27 +15,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hpcbudget.engine.block import Block, whole_chunks
+from hpcbudget.engine.block import Block
 from hpcbudget.engine.domain import load_integrator
 from hpcbudget.engine.ledger import Ledger
+from hpcbudget.engine.read_ahead import read_ahead
 from hpcbudget.engine.totals import Totals
+from hpcbudget.engine.work import Done
 from hpcbudget.errors import HpcBudgetError, InputError
 from hpcbudget.inputs.series import Series, SeriesKey
 
 # Part of every fingerprint: raise it when the same inputs would give other totals.
 TOTALS_VERSION = "1"
-# Small chunks are read together up to this, so that opening a file does not outweigh reading it.
-READ_BYTES = 32e6
 AUDIT_EVERY = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a finished block tells the driver: numbers of progress, not of the budget."""
-
-    block: Block
-    read_bytes: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -95,7 +84,7 @@ class Runner:
         integrator = load_integrator(str(self.out / "domains"), self.domains[block.key])
         parts: list[Totals] = []
         audit = 0.0
-        for start, values in self._chunks(series, block):
+        for start, values in read_ahead(series, block.start, block.stop, self.prefetch):
             sums, valid, missing, infinite = integrator(values)
             _refuse(series, start, infinite, missing)
             for step in audited_steps(series, start, start + values.shape[0]):
@@ -104,34 +93,6 @@ class Runner:
             factor = series.factor[start : start + values.shape[0], np.newaxis]
             parts.append(Totals(sums * factor, valid, missing))
         return replace(Totals.concatenate(parts), audit_error=audit)
-
-    def _chunks(
-        self, series: Series, block: Block
-    ) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
-        """Yield ``(first step, values[step, cell])`` of runs of stored chunks, reading ahead."""
-
-        def read(start: int, stop: int) -> npt.NDArray[np.floating]:
-            return series.store.read(start, stop).reshape(stop - start, -1)
-
-        ranges = list(whole_chunks(series, block.start, block.stop, READ_BYTES))
-        if not self.prefetch or len(ranges) == 1:
-            for start, stop in ranges:
-                yield start, read(start, stop)
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-            ahead: deque[tuple[int, Future[npt.NDArray[np.floating]]]] = deque()
-            try:
-                for start, stop in ranges:
-                    ahead.append((start, reader.submit(read, start, stop)))
-                    if len(ahead) > self.prefetch:
-                        first, future = ahead.popleft()
-                        yield first, future.result()
-                while ahead:
-                    first, future = ahead.popleft()
-                    yield first, future.result()
-            finally:
-                for _, future in ahead:
-                    future.cancel()
 
 
 def audited_steps(series: Series, start: int, stop: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from hpcbudget.config import Config
@@ -127,7 +128,7 @@ def _rows(one: Survey) -> list[Row]:
 def _row(series: Series, found: Findings | None) -> Row:
     flux = series.flux
     edges = series.store.time_chunks()
-    longest = max(b - a for a, b in zip(edges, edges[1:], strict=False))
+    longest = max(b - a for a, b in pairwise(edges))
     size = longest * series.store.step_bytes
     told = len(found.warnings) if found else 0
     return Row(

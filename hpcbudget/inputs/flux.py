@@ -258,11 +258,12 @@ class _Metadata:
         if unit is not None and unit.amount == "mass":
             if unit.species:
                 species[f"units {unit.text!r}"] = unit.species
-            if "expressed_as_carbon" in standard or re.search(r"flux_of_carbon(_|$)", standard):
-                if "carbon_dioxide" not in standard or "expressed_as_carbon" in standard:
-                    species["standard_name"] = "C"
+            if "expressed_as_carbon" in standard:
+                species["standard_name"] = "C"
             elif "mass_flux_of_carbon_dioxide" in standard:
                 species["standard_name"] = "CO2"
+            elif "mass_flux_of_carbon" in standard:
+                species["standard_name"] = "C"
         basis: dict[str, str] = {}
         if unit is not None and unit.per == "degree":
             basis[f"units {unit.text!r}"] = "zonal_per_degree"

@@ -111,9 +111,9 @@ def lay_out(
         Unknown variable, selection or dimension; no usable grid.
     """
     variable = find_variable(source, name, where)
-    coordinates = _coordinates(source, variable, options)
+    coordinates = coordinates_of(source, variable, options)
     spatial = {str(d) for c in coordinates.values() for d in c.dims}
-    time_dim = _time_dim(source, variable)
+    time_dim = time_dim_of(source, variable)
     fixed: list[tuple[int, int]] = []
     notes: list[str] = []
     for dim in select:
@@ -201,18 +201,23 @@ def find_index(source: Source, dim: str, length: int, wanted: str | int, where: 
     )
 
 
-def _labels(source: Source, dim: str, length: int) -> list[str]:
-    """Labels along a dimension: of its coordinate, or of a variable named like ``<dim>_name``."""
+def labels_of(source: Source, dim: str) -> list[str]:
+    """Return the names along a dimension that are kept as text, or nothing."""
+    kept = source.attrs.get("labels", {})
+    if isinstance(kept, dict) and dim in kept:
+        return [str(label) for label in kept[dim]]
     for name in (f"{dim}_name", f"{dim}_names", f"{dim}_label", dim):
         variable = source.variables.get(name)
         if variable is None or dim not in variable.dims or len(variable.dims) > 2:
+            continue
+        if variable.dtype.kind in "iuf":
             continue
         values = source.read(name)
         if variable.dtype.kind == "S" and values.ndim == 2:  # one character per element
             if variable.dims.index(dim) == 1:
                 values = values.T
             return [b"".join(row).decode("utf-8", "replace").strip(" \0") for row in values]
-        if values.ndim == 1 and values.size == length:
+        if values.ndim == 1:
             return [
                 (v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)).strip(" \0")
                 for v in values.tolist()
@@ -220,7 +225,17 @@ def _labels(source: Source, dim: str, length: int) -> list[str]:
     return []
 
 
-def _time_dim(source: Source, variable: Variable) -> str | None:
+def _labels(source: Source, dim: str, length: int) -> list[str]:
+    """Names along a dimension, or the numbers of its coordinate."""
+    names = labels_of(source, dim)
+    own = source.variables.get(dim)
+    if not names and own is not None and own.shape == (length,):
+        names = [f"{v:g}" if isinstance(v, float) else str(v) for v in source.read(dim).tolist()]
+    return names
+
+
+def time_dim_of(source: Source, variable: Variable) -> str | None:
+    """Return the time dimension of a variable, by its coordinate or its name."""
     named = None
     for dim in variable.dims:
         coordinate = time_variable(source, dim)
@@ -237,10 +252,10 @@ def _time_dim(source: Source, variable: Variable) -> str | None:
     return named
 
 
-def _coordinates(
+def coordinates_of(
     source: Source, variable: Variable, options: GridOptions
 ) -> dict[str, xr.Variable]:
-    """Latitudes, longitudes and their bounds, read whole."""
+    """Return latitudes, longitudes and their bounds of a variable, read whole."""
     dims = set(variable.dims)
     wanted: dict[str, Variable] = {}
     for name, candidate in source.variables.items():

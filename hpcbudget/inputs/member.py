@@ -19,9 +19,11 @@ from hpcbudget.inputs.fields import Quantity, StaticField, open_field, open_refe
 from hpcbudget.inputs.flux import FluxDefinition, define_flux
 from hpcbudget.inputs.layout import Layout, find_variable, lay_out
 from hpcbudget.inputs.paths import find_files
+from hpcbudget.inputs.plain import plain_attributes
+from hpcbudget.inputs.preset import Preset, best_fit, fit, load_preset
 from hpcbudget.inputs.series import Series, SeriesKey
 from hpcbudget.inputs.source import Source, Variable, open_source
-from hpcbudget.inputs.store import Part, Store
+from hpcbudget.inputs.store import Part, Store, read_unit
 from hpcbudget.inputs.timeline import FileTimes, join_times, read_times
 from hpcbudget.options import (
     EnsembleOptions,
@@ -57,6 +59,8 @@ class Member:
     root: Path
     period: tuple[int, int] | None
     problems: list[HpcBudgetError] = field(default_factory=list)
+    preset: Preset | None = None
+    preset_notes: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -66,18 +70,24 @@ class Member:
     @property
     def layers(self) -> tuple[Reading, ...]:
         """Options, the most specific first."""
-        return (self.options, self.ensemble)
+        preset = () if self.preset is None else (self.preset.reading,)
+        return (self.options, self.ensemble, *preset)
 
     def series(self) -> Iterator[Series]:
         """Yield the series that can be made; what hinders the others goes to `problems`."""
-        components = self.options.components or self.ensemble.components
+        try:
+            self._choose_preset()
+        except HpcBudgetError as error:
+            self.note(error)
+            return
+        components = next((layer.components for layer in self.layers if layer.components), {})
         if not components:
             self.problems.append(
                 InputError(
                     "no components are declared",
                     where=self.where,
                     why="it is not known which variables are land, ocean or fossil fluxes",
-                    fix="add components: {land: VARIABLE, ocean: VARIABLE}",
+                    fix="add components: {land: VARIABLE, ocean: VARIABLE}, or a preset",
                 )
             )
         for component, terms in components.items():
@@ -98,6 +108,33 @@ class Member:
                 except HpcBudgetError as error:
                     self.note(error)
 
+    def _choose_preset(self) -> None:
+        """Load the preset that is asked for and hold it against the first file."""
+        spec = self.options.preset or self.ensemble.preset
+        if spec is None:
+            return
+        preset = None if spec == "auto" else load_preset(spec, self.root)
+        if self.options.paths is None:
+            self.preset = preset
+            return
+        path = find_files(self.options.paths, self.root, "paths")[0]
+        group = self.options.group or (preset.group if preset else None)
+        with open_source(path, group) as source:
+            found = best_fit(source, path) if preset is None else fit(preset, source)
+            # of what a preset knows, only the components that the file has
+            wanted = found.preset.reading.components
+            kept = {
+                c: t for c, t in wanted.items() if all(x.variable in source.variables for x in t)
+            }
+        reading = found.preset.reading.model_copy(update={"components": kept})
+        self.preset = found.preset.model_copy(update={"reading": reading})
+        how = "matched" if spec == "auto" else "asked for"
+        told = "; ".join(found.met) or "no condition of it holds"
+        notes = [f"preset {found.preset.name} ({how}): {told}"]
+        notes += [f"preset {found.preset.name}: {text}, unlike its files" for text in found.unmet]
+        notes += [f"no {c} in the file" for c in wanted if c not in kept]
+        self.preset_notes = tuple(notes)
+
     def note(self, error: HpcBudgetError) -> None:
         """Add a problem, or several, unless another component has met the very same."""
         for problem in error.problems if isinstance(error, Problems) else (error,):
@@ -110,7 +147,7 @@ class Member:
         if patterns is None:
             raise InputError("no paths are given", fix="add paths: FILE or GLOB to the member")
         paths = find_files(patterns, self.root, "paths")
-        group = term.group or self.options.group
+        group = term.group or self.options.group or (self.preset.group if self.preset else None)
         time_options = self._merged("time", TimeOptions)
         grid_options = self._merged("grid", GridOptions)
         fills = term_fills(self.layers)
@@ -132,7 +169,7 @@ class Member:
         at = 0
         for file in (files[i] for i in order):
             axis = file.layout.time_axis
-            chunk = file.variable.chunks[axis] if file.variable.chunks and axis is not None else 1
+            chunk = 1 if axis is None else read_unit(file.variable, axis)
             parts.append(Part(file.path, at, at + file.times.n, chunk, file.decoding))
             at += file.times.n
         types = {f.decoding.result_type(f.variable.dtype) for f in files}
@@ -147,6 +184,7 @@ class Member:
         area, fraction, complement, notes = self._measures(first, term, grid_options)
         grid = first.layout.grid
         history = (
+            *self.preset_notes,
             f"read {term.variable} of {_shown(paths)}",
             *first.layout.notes,
             f"grid: {grid.describe()} ({grid.rule})",
@@ -167,7 +205,7 @@ class Member:
             fraction=fraction,
             complement=complement,
             history=history,
-            attributes={"variable": _plain(first.variable.attrs), "file": first.attrs},
+            attributes={"variable": plain_attributes(first.variable.attrs), "file": first.attrs},
         )
 
     def _file(
@@ -188,10 +226,9 @@ class Member:
             flux_options = [term.flux, *(layer.flux for layer in self.layers)]
             flux = define_flux(flux_options, variable.attrs, where)
             decoding = decoding_of(variable.attrs, variable.dtype, fills, where)
-            return _File(
-                path, where, variable, layout, times, flux, decoding, _plain(source.attrs),
-                _own_area(source, variable),
-            )  # fmt: skip
+            attrs = plain_attributes(source.attrs)
+            own_area = _own_area(source, variable)
+        return _File(path, where, variable, layout, times, flux, decoding, attrs, own_area)
 
     def _measures(
         self, file: _File, term: Term, options: GridOptions
@@ -202,7 +239,7 @@ class Member:
         area: StaticField | None = None
         ref = self._field("cell_area", term)
         if ref is not None:
-            area = self._open(ref, grid, "area", options)
+            area = self._open(ref, file, "area", options)
         elif file.own_area is not None:
             with open_source(file.path) as source:
                 area = open_field(source, file.own_area, grid, "area", None, options)
@@ -227,22 +264,27 @@ class Member:
                 why="part-covered cells would count with their whole area",
                 fix=f"add {name}: {{paths: FILE, variable: NAME}} to the member",
             )
-        fraction = self._open(wanted, grid, "fraction", options)
+        fraction = self._open(wanted, file, "fraction", options)
         notes.append(f"weight: cell area x {'(1 - ' if complement else ''}{fraction}"
                      + (")" if complement else ""))  # fmt: skip
         return area, fraction, complement, notes
 
     def _open(
-        self, ref: FieldRef, grid: Any, quantity: Quantity, options: GridOptions
+        self, ref: FieldRef, file: _File, quantity: Quantity, options: GridOptions
     ) -> StaticField:
-        (path, *more) = find_files(ref.paths, self.root, f"{quantity} field {ref.variable}")
+        # a preset speaks of the flux's own file, or of what lies beside it
+        beside = {"{file}": file.path, "{folder}": str(Path(file.path).parent)}
+        patterns = list(ref.paths)
+        for mark, place in beside.items():
+            patterns = [p.replace(mark, place) for p in patterns]
+        (path, *more) = find_files(patterns, self.root, f"{quantity} field {ref.variable}")
         if more:
             raise InputError(
                 f"a static field is one file, found {len(more) + 1}",
                 where=", ".join([path, *more][:3]),
                 fix="narrow the path",
             )
-        return open_reference(ref, path, grid, quantity, options)
+        return open_reference(ref, path, file.layout.grid, quantity, options)
 
     def _field(self, name: str, term: Term) -> FieldRef | None:
         for layer in (term, *self.layers):
@@ -334,15 +376,3 @@ def _decoding_notes(files: list[_File]) -> list[str]:
 
 def _shown(paths: tuple[str, ...]) -> str:
     return paths[0] if len(paths) == 1 else f"{len(paths)} files, {paths[0]} .. {paths[-1]}"
-
-
-def _plain(attrs: Any) -> dict[str, Any]:
-    """Attributes as plain Python values that JSON can hold."""
-    plain: dict[str, Any] = {}
-    for key, value in attrs.items():
-        held = np.asarray(value)
-        if held.dtype.kind in "iufb":
-            plain[key] = held.tolist()
-        else:
-            plain[key] = str(value)
-    return plain

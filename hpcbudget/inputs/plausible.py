@@ -14,38 +14,40 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds in Pg C/yr of a component's global flux."""
+    """Bounds in Pg C/yr of a component's global flux, and the size it usually has."""
 
     gross: tuple[float, float]
     net: tuple[float, float]
+    usual_gross: float
+    usual_net: float
 
 
 RANGES: Final[dict[str, Range]] = {
-    "land": Range((2.0, 120.0), (-9.0, 7.0)),
-    "ocean": Range((0.4, 15.0), (-5.0, 2.0)),
-    "fossil": Range((0.5, 14.0), (0.5, 14.0)),
-    "eluc": Range((0.1, 8.0), (-1.5, 5.0)),
-    "total": Range((2.0, 130.0), (-10.0, 14.0)),
+    "land": Range((2.0, 120.0), (-9.0, 7.0), 40.0, 2.0),
+    "ocean": Range((0.4, 15.0), (-5.0, 2.0), 4.0, 2.5),
+    "fossil": Range((0.5, 14.0), (0.5, 14.0), 9.0, 9.0),
+    "eluc": Range((0.1, 8.0), (-1.5, 5.0), 1.6, 1.2),
+    "total": Range((2.0, 130.0), (-10.0, 14.0), 45.0, 4.0),
 }
 """Bounds by component; others are held against no bounds."""
 
-SLIPS: Final[tuple[tuple[float, str], ...]] = (
-    (44.009 / 12.011, "44/12: mass of CO2 taken for mass of C, or the other way round"),
-    (12.0, "12: a month taken for a year, or the other way round"),
-    (16.0, "16: cell areas of another resolution"),
-    (24.0, "24: per hour taken for per day, or the other way round"),
-    (83.26, "83: moles taken for kg of C, or the other way round"),
-    (1e3, "1e3: g taken for kg, or the other way round"),
-    (1e4, "1e4: per cm2 taken for per m2, or the other way round"),
-    (86400.0, "86400: per second taken for per day, or the other way round"),
-    (1e6, "1e6: micromoles or Mg, or km2 taken for m2"),
-    (2.63e6, "2.6e6: per second taken for per month, or the other way round"),
-    (3.156e7, "3.2e7: per second taken for per year, or the other way round"),
-    (1e9, "1e9: nmol, Tg or km2"),
-    (1e12, "1e12: Pg taken for kg, or the other way round"),
-    (1e15, "1e15: Pg taken for g, or the other way round"),
+SLIPS: Final[tuple[tuple[float, str, str], ...]] = (
+    (44.009 / 12.011, "44/12", "mass of CO2 taken for mass of C"),
+    (12.0, "12", "a month taken for a year"),
+    (16.0, "16", "cell areas of another resolution"),
+    (24.0, "24", "an hour taken for a day"),
+    (83.26, "83", "moles taken for kg of C"),
+    (1e3, "1e3", "g taken for kg"),
+    (1e4, "1e4", "cm2 taken for m2"),
+    (86400.0, "86400", "a second taken for a day"),
+    (1e6, "1e6", "micromoles for moles, or km2 for m2"),
+    (2.63e6, "2.6e6", "a second taken for a month"),
+    (3.156e7, "3.2e7", "a second taken for a year"),
+    (1e9, "1e9", "Tg taken for kg"),
+    (1e12, "1e12", "Pg taken for kg"),
+    (1e15, "1e15", "Pg taken for g"),
 )
-"""Factors that units are mistaken by, and their usual names."""
+"""Factors that units are mistaken by, either way round, and their usual names."""
 
 
 def suspect_gross(component: str, gross_pgc_yr: float) -> str | None:
@@ -61,7 +63,7 @@ def suspect_gross(component: str, gross_pgc_yr: float) -> str | None:
     --------
     >>> suspect_gross("ocean", 4.0)
     >>> print(suspect_gross("ocean", 4.0e3))  # doctest: +ELLIPSIS
-    global sum of magnitudes is 4e+03 Pg C/yr, expected 0.4 to 15: a factor near 1e3 ...
+    global sum of magnitudes is 4e+03 Pg C/yr, expected 0.4 to 15: a factor near 1e3 (g taken for kg) ...
     """
     bounds = RANGES.get(component)
     if bounds is None or bounds.gross[0] <= gross_pgc_yr <= bounds.gross[1]:
@@ -71,7 +73,7 @@ def suspect_gross(component: str, gross_pgc_yr: float) -> str | None:
     low, high = bounds.gross
     return (
         f"global sum of magnitudes is {gross_pgc_yr:.3g} Pg C/yr, expected {low:g} to {high:g}: a"
-        f" factor near {_name_slip(gross_pgc_yr, low, high)}"
+        f" factor near {_name_slips(gross_pgc_yr / bounds.usual_gross)}"
     )
 
 
@@ -92,15 +94,14 @@ def suspect_net(component: str, net_pgc_yr: float) -> str | None:
             f"global mean is {net_pgc_yr:+.3g} Pg C/yr to the atmosphere: with the other sign it"
             " would be as expected"
         )
-    low, high = sorted(abs(v) for v in bounds.net)
     return (
         f"global mean is {net_pgc_yr:+.3g} Pg C/yr, expected {bounds.net[0]:g} to"
-        f" {bounds.net[1]:g}: a factor near {_name_slip(abs(net_pgc_yr), low, high)}"
+        f" {bounds.net[1]:g}: a factor near {_name_slips(abs(net_pgc_yr) / bounds.usual_net)}"
     )
 
 
-def _name_slip(value: float, low: float, high: float) -> str:
-    """Name the slip that would bring `value` nearest to the middle of its range."""
-    middle = 0.5 * (math.log(low) + math.log(high))
-    off = abs(math.log(value) - middle)
-    return min(SLIPS, key=lambda slip: abs(off - math.log(slip[0])))[1]
+def _name_slips(ratio: float) -> str:
+    """Name the two slips that a ratio to the usual size is nearest to."""
+    off = abs(math.log(ratio))
+    nearest = sorted(SLIPS, key=lambda slip: abs(off - math.log(slip[0])))[:2]
+    return " or near ".join(f"{factor} ({names})" for _, factor, names in nearest)

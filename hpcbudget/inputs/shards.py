@@ -36,7 +36,7 @@ class ShardIndex:
     @classmethod
     def of(cls, array: Any) -> ShardIndex | None:
         """Return the index layout of a zarr array; None if it is not sharded or not usual."""
-        codecs = getattr(array.metadata, "codecs", ())
+        codecs: tuple[Any, ...] = tuple(getattr(array.metadata, "codecs", ()))
         if len(codecs) != 1 or not isinstance(codecs[0], ShardingCodec) or array.shards is None:
             return None
         codec = codecs[0]

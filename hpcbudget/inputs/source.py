@@ -141,6 +141,12 @@ class NetcdfSource(Source):
                 ) from None
         return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
 
+    def hdf5_path(self, name: str) -> str:
+        """Return the path of a variable within an HDF5 file."""
+        with NETCDF_LOCK:
+            folder = self._held[name].group().path
+        return f"{folder.rstrip('/')}/{name}"
+
     def close(self) -> None:
         """Close the file."""
         with NETCDF_LOCK:
@@ -220,9 +226,9 @@ def open_source(path: str, group: str | None = None) -> Source:
         If it does not exist, cannot be read or has no such group.
     """
     if engine_of(path) == "zarr":
-        from hpcbudget.inputs.zarr_source import ZarrSource
+        from hpcbudget.inputs.zarr_source import open_zarr
 
-        return ZarrSource(path, group)
+        return open_zarr(path, group)
     return NetcdfSource(path, group)
 
 

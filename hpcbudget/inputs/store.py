@@ -19,8 +19,11 @@ import numpy.typing as npt
 from hpcbudget.errors import HpcBudgetError
 from hpcbudget.inputs.decode import Decoding
 from hpcbudget.inputs.layout import Layout
-from hpcbudget.inputs.source import open_source
+from hpcbudget.inputs.source import Variable, engine_of, open_source
 from hpcbudget.inputs.zarr_source import ZarrSource
+
+SHARD_LIMIT = 256_000_000
+"""Decoded bytes up to which a shard is read whole."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +132,15 @@ class Store:
             steps = slice(first - part.start, last - part.start)
             digest.update(repr((part.path, first, last, part.decoding)).encode())
             for name in self._files(part, steps):
-                digest.update(f"{name} {_identity(name)}\n".encode())
+                digest.update(f"{name} {file_identity(name)}\n".encode())
         return digest.hexdigest()
 
     def _files(self, part: Part, steps: slice) -> Iterator[str]:
+        if engine_of(part.path) != "zarr":
+            yield part.path
+            return
         with open_source(part.path, self.group) as source:
-            if not isinstance(source, ZarrSource):
-                yield part.path
-                return
+            assert isinstance(source, ZarrSource)
             for key in source.stored_keys(self.variable, self.layout.index(self.n_dims, steps)):
                 yield str(source.local_file(key) or f"{part.path}/{key}")
 
@@ -152,8 +156,21 @@ class Store:
                 yield part, first, last
 
 
-def _identity(path: str) -> str:
-    """Size and time of change of a local file; the text 'absent' if it is not there."""
+def read_unit(variable: Variable, time_axis: int) -> int:
+    """Return the steps that are best read together: a shard if it is not too large, or a chunk.
+
+    Whole shards are decoded fastest and with their checksums (see `zarr_source`).
+    """
+    if variable.writes is None or variable.chunks is None:
+        return 1
+    size = variable.dtype.itemsize * int(np.prod(variable.shape, dtype=np.int64))
+    shard = variable.writes[time_axis]
+    step_bytes = size / max(variable.shape[time_axis], 1)
+    return shard if shard * step_bytes <= SHARD_LIMIT else variable.chunks[time_axis]
+
+
+def file_identity(path: str) -> str:
+    """Return size and time of change of a local file; the text 'absent' if it is not there."""
     if "://" in path:
         return "remote"
     try:

@@ -8,6 +8,7 @@ from the stored numbers without any code of the pipeline.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
+from hpcbudget._version import __version__
+from hpcbudget.errors import ConfigError
+from hpcbudget.files import unwritable, write_atomic
 from hpcbudget.inputs.synthetic_fields import (
     RADIUS_M,
     Array,
@@ -41,6 +45,7 @@ from hpcbudget.inputs.synthetic_truth import (
 
 LAST_YEAR = 2019
 _MAX_DRAWS = 4096
+_MADE = "made.json"
 
 
 def write_ensemble(
@@ -76,35 +81,76 @@ def write_ensemble(
 
     Raises
     ------
-    ValueError
+    ConfigError
         If `members` or `years` is below 1 or `resolution_deg` not in 0 to 22.5.
+    OutputError
+        If the folder cannot be written.
+
+    Notes
+    -----
+    An ensemble that was written whole, by the same version and with the same arguments, is kept:
+    files with new dates would make a resumed run start over.
     """
     if members < 1 or years < 1 or not 0.0 < resolution_deg <= 22.5:
-        raise ValueError(
+        raise ConfigError(
             "a synthetic ensemble needs members >= 1, years >= 1 and 0 < resolution_deg <= 22.5,"
             f" found members={members}, years={years}, resolution_deg={resolution_deg}"
         )
+    made = {
+        "version": __version__,
+        "members": members,
+        "years": years,
+        "resolution_deg": resolution_deg,
+        "seed": seed,
+    }
+    tell = progress or (lambda _: None)
+    if _is_made(out, made):
+        tell(f"{out / 'inputs'}: kept, it holds the same ensemble already")
+        return SyntheticTruth.read(out / "truth.csv")
+    try:
+        return _write(out, made, tell)
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def _write(out: Path, made: dict[str, Any], tell: Callable[[str], None]) -> SyntheticTruth:
     inputs = out / "inputs"
     inputs.mkdir(parents=True, exist_ok=True)
-    workshop = _Workshop(inputs, LAST_YEAR - years + 1, years, resolution_deg)
+    (inputs / _MADE).unlink(missing_ok=True)
+    years = made["years"]
+    workshop = _Workshop(inputs, LAST_YEAR - years + 1, years, made["resolution_deg"])
     tables: list[pd.DataFrame] = []
     ensembles: list[dict[str, Any]] = []
-    draws = iter(np.random.SeedSequence(seed).spawn(_MAX_DRAWS))
+    draws = iter(np.random.SeedSequence(made["seed"]).spawn(_MAX_DRAWS))
     for family in RECIPES:
         entries: dict[str, Any] = {}
-        for member, recipe in members_of(family, members):
+        for member, recipe in members_of(family, made["members"]):
             rng = np.random.default_rng(next(draws))
             entry, table = workshop.make(f"{family}-{member}", recipe, rng)
             entries[member] = entry
             tables.append(table.assign(family=family, member=member))
-            if progress is not None:
-                progress(f"{family} {member}: {entry['paths']}, {recipe.grid}, {recipe.calendar}")
+            tell(f"{family} {member}: {entry['paths']}, {recipe.grid}, {recipe.calendar}")
         ensembles.append({"family": family, "members": entries})
     table = pd.concat(tables, ignore_index=True)[[*KEYS, *STEP, VALUE]]
     truth = SyntheticTruth(table, out / "config.yaml")
     truth.config.write_text(_configuration(ensembles), encoding="utf-8")
     truth.write(out / "truth.csv")
+    record = json.dumps(made | {"bytes": _bytes(inputs)}, indent=1)
+    write_atomic(inputs / _MADE, record.encode())
     return truth
+
+
+def _is_made(out: Path, made: dict[str, Any]) -> bool:
+    """Say whether the folder holds the whole ensemble that `made` describes."""
+    record = out / "inputs" / _MADE
+    if not (record.exists() and (out / "config.yaml").exists() and (out / "truth.csv").exists()):
+        return False
+    return bool(json.loads(record.read_text()) == made | {"bytes": _bytes(out / "inputs")})
+
+
+def _bytes(inputs: Path) -> int:
+    """Return the size of all files; a lost or cut chunk changes it."""
+    return sum(p.stat().st_size for p in inputs.rglob("*") if p.is_file() and p.name != _MADE)
 
 
 @dataclass
@@ -172,9 +218,10 @@ class _Workshop:
                 weights = coefficients(
                     component, months.years.astype(float), months.months.astype(float), rng
                 )
-                for first in range(0, len(weights), 12):
+                mixed = (weights * per_si[:, None]).astype(recipe.dtype)
+                for first in range(0, len(mixed), 12):
                     year = slice(first, first + 12)
-                    flux = np.tensordot(weights[year] * per_si[year, None], shapes, axes=1)
+                    flux = np.tensordot(mixed[year], shapes, axes=1)
                     if recipe.ice:
                         flux[_under_ice(grid)] = np.nan
                     stored = writer.write(variable, first, flux)
@@ -211,7 +258,7 @@ def _shapes(
     if recipe.masked:
         present = fraction > 0.0 if component == "land" else fraction < 1.0
         shapes = np.where(present, shapes, np.nan)
-    return shapes
+    return shapes.astype(recipe.dtype)
 
 
 def _under_ice(grid: SyntheticGrid) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -56,7 +57,7 @@ INDUSTRY: tuple[tuple[float, float, float, float], ...] = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SyntheticGrid:
     """A rectilinear grid with its edges.
 
@@ -136,6 +137,7 @@ def _gaussian_latitudes(n: int) -> tuple[Array, Array]:
     return np.rad2deg(np.arcsin(roots)), np.rad2deg(np.arcsin(sines))
 
 
+@lru_cache(maxsize=8)
 def land_fraction(grid: SyntheticGrid) -> Array:
     """Return the land fraction of each cell, 0 to 1, with mixed cells along the coasts."""
     lat = grid.lat_deg[:, None]
@@ -146,7 +148,9 @@ def land_fraction(grid: SyntheticGrid) -> Array:
         along = (east * cos + (lat - lat0) * sin) / a
         across = ((lat - lat0) * cos - east * sin) / b
         inside_deg = np.maximum(inside_deg, (1.0 - np.hypot(along, across)) * min(a, b))
-    return np.clip(0.5 + inside_deg / 3.0, 0.0, 1.0)
+    fraction = np.clip(0.5 + inside_deg / 3.0, 0.0, 1.0)
+    fraction.flags.writeable = False  # shared by all who ask
+    return fraction
 
 
 def _bump(lat_deg: Array, centre_deg: float, width_deg: float) -> Array:
@@ -215,7 +219,7 @@ def coefficients(component: str, years: Array, months: Array, rng: np.random.Gen
     if component == "fossil":
         return np.asarray(9.8 * (1.0 + 0.012 * age) * (1.0 + 0.06 * winter))
     since_1800 = (12 * (years - 1800) + months - 1).astype(int)
-    common = _weather(np.random.default_rng(1959), 12 * 400)[since_1800]
+    common = _shared_weather()[since_1800]
     own = _weather(rng, years.size)
     dipole, bias, drift, season = rng.normal(0.0, [0.35, 0.25, 0.15, 0.1])
     if component == "land":
@@ -227,6 +231,12 @@ def coefficients(component: str, years: Array, months: Array, rng: np.random.Gen
         trend, cycle = [-0.02, 0.0, -0.03], [-0.6 * (1.0 + season), 0.0, 0.5]
         wobble, noise = [0.05, -0.12, 0.08], 0.03
     return np.asarray(level + age * trend + winter * cycle + common * wobble + noise * own)
+
+
+@cache
+def _shared_weather() -> Array:
+    """Return what all models see of the weather from January 1800 on."""
+    return _weather(np.random.default_rng(1959), 12 * 400)
 
 
 def _weather(rng: np.random.Generator, n: int) -> Array:

@@ -18,6 +18,13 @@ from hpcbudget.inputs.synthetic_store import Stamp
 KG_C_PER_MOL = 12.011e-3
 CO2_PER_C = 44.009 / 12.011
 
+#: Sizes of the demo: models per family, years, degrees. Decoded: 6 MB, 0.46 GB and 8 GB.
+SIZES: dict[str, tuple[int, int, float]] = {
+    "small": (2, 2, 2.0),
+    "default": (2, 10, 0.5),
+    "large": (6, 60, 0.5),
+}
+
 #: kg C m-2 s-1 times this is the unit's number; then times the length of its month or year.
 UNITS: dict[str, tuple[float, Literal["second", "month", "year"]]] = {
     "kg m-2 s-1": (1.0, "second"),

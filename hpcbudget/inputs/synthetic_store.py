@@ -139,14 +139,17 @@ class StoreWriter:
                 attrs={"units": units, "cell_methods": "time: mean"},
             )
 
-    def write(self, name: str, first: int, values: NDArray[np.floating[Any]]) -> Array:
+    def write(
+        self, name: str, first: int, values: NDArray[np.floating[Any]]
+    ) -> NDArray[np.floating[Any]]:
         """Store steps from `first` on and return what a reader will find, NaN for missing."""
-        stored = values.astype(self._dtype)
+        stored = values.astype(self._dtype, copy=False)
         if np.isnan(self._fill):
             self._target.put(name, first, stored)
         else:
-            self._target.put(name, first, np.nan_to_num(stored, nan=self._fill))
-        return stored.astype(np.float64)
+            fill = stored.dtype.type(self._fill)
+            self._target.put(name, first, np.where(np.isnan(stored), fill, stored))
+        return stored
 
     def __enter__(self) -> Self:
         return self
@@ -234,7 +237,9 @@ class _Zarr:
 
     def __init__(self, path: Path) -> None:
         import zarr
+        from zarr.codecs import BloscCodec
 
+        self._codec = BloscCodec(cname="lz4", clevel=1, shuffle="shuffle")
         self._group = zarr.open_group(str(path), mode="w", zarr_format=3)
         self._group.attrs["Conventions"] = "CF-1.11"
 
@@ -276,6 +281,7 @@ class _Zarr:
             fill_value=fill,
             dimension_names=dims,
             attributes=dict(attrs),
+            compressors=self._codec,
             config={"write_empty_chunks": True},
         )
 

@@ -101,17 +101,26 @@ class BoxSums:
         dict
             Region name to ndarray of shape (step,); NaN where a region has no valid cell.
         """
+        boxes = list(self.rows)
+        columns = np.stack([self.columns[box] for box in boxes], axis=1)
         valid = ~np.isnan(values)
-        weighted = np.where(valid, values.astype(np.float64) * area_m2, 0.0)
-        counted = valid.astype(np.float32)
+        everywhere = bool(valid.all())
+        by_row = np.where(valid, values.astype(np.float64) * area_m2, 0.0) @ columns
+        seen_by_row = (
+            columns.any(axis=0)
+            if everywhere
+            else valid.astype(np.float32) @ (columns > 0.0).astype(np.float32)
+        )
         answer: dict[str, Array] = {}
         for name, terms in regions().items():
-            parts = [sign * (weighted @ self.columns[box]) * self.rows[box] for sign, box in terms]
-            sums = np.array([math.fsum(row) for row in np.concatenate(parts, axis=1).tolist()])
-            seen = np.zeros(len(sums), dtype=bool)
+            parts, seen = [], np.zeros(len(values), dtype=bool)
             for sign, box in terms:
-                inside = counted @ (self.columns[box] > 0.0).astype(np.float32)
-                seen |= (sign > 0) & ((inside > 0.0) & (self.rows[box] > 0.0)).any(axis=1)
+                which, rows = boxes.index(box), self.rows[box]
+                parts.append(sign * by_row[:, :, which] * rows)
+                if sign > 0:
+                    inside = np.broadcast_to(seen_by_row, by_row.shape)[:, rows > 0.0, which]
+                    seen |= (inside > 0.0).any(axis=1)
+            sums = np.array([math.fsum(row) for row in np.concatenate(parts, axis=1).tolist()])
             answer[name] = np.where(seen, sums, np.nan)
         return answer
 

@@ -10,11 +10,15 @@ zarrs 0.2.3). It is used for reads of whole stored objects only, where it checks
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import importlib.util
 import itertools
 import os
+import struct
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,31 @@ from hpcbudget.inputs.shards import ShardIndex
 from hpcbudget.inputs.source import Engine, Index, Source, Variable
 
 _ZARRS = "zarrs.ZarrsCodecPipeline" if importlib.util.find_spec("zarrs") else None
+_ARRAY_MARKS = ("zarr.json", ".zarray")
+_METADATA = (*_ARRAY_MARKS, ".zgroup", ".zattrs", ".zmetadata")
 _CONFIG_LOCK = threading.Lock()  # zarr's configuration is one for all threads
+
+
+def open_zarr(path: str, group: str | None = None) -> ZarrSource:
+    """Open a store, or hand out the one that is open; metadata that changed are read anew.
+
+    A run asks for a store once per block, and parsing metadata takes longer than a small block.
+    """
+    if "://" in path:
+        return ZarrSource(path, group)
+    folder = Path(path, (group or "").strip("/"))
+    marks = [mark for name in _METADATA for mark in (*folder.glob(name), *folder.glob(f"*/{name}"))]
+    stamps = []
+    for mark in sorted(marks):
+        status = mark.stat()
+        stamps.append((str(mark), status.st_size, status.st_mtime_ns))
+    return _opened(path, group, tuple(stamps))
+
+
+@lru_cache(maxsize=64)
+def _opened(path: str, group: str | None, stamps: tuple[tuple[str, int, int], ...]) -> ZarrSource:
+    del stamps  # part of the key only
+    return ZarrSource(path, group)
 
 
 class ZarrSource(Source):
@@ -43,7 +71,7 @@ class ZarrSource(Source):
             raise InputError("store not found", where=path, fix="correct the path or set --data")
         try:
             self._group = zarr.open_group(self.path, mode="r", path=(group or "").strip("/"))
-            arrays = dict(self._group.arrays())
+            arrays = self._arrays_of(self._group, group)
         except Exception as error:  # stores of all kinds raise what they like
             place = f" with group {group!r}" if group else ""
             raise InputError(
@@ -56,6 +84,15 @@ class ZarrSource(Source):
         self._arrays: dict[str, zarr.Array[Any]] = arrays
         self.variables = {name: self._describe(name, array) for name, array in arrays.items()}
 
+    def _arrays_of(self, opened: zarr.Group, group: str | None) -> dict[str, zarr.Array[Any]]:
+        """Arrays of a group; in a local store, other files that lie about are passed over."""
+        if not self.is_local:
+            return dict(opened.arrays())
+        folder = Path(self.path, (group or "").strip("/"))
+        names = sorted(p.parent.name for mark in _ARRAY_MARKS for p in folder.glob(f"*/{mark}"))
+        found = {name: opened[name] for name in names}
+        return {name: held for name, held in found.items() if isinstance(held, zarr.Array)}
+
     def _describe(self, name: str, array: zarr.Array[Any]) -> Variable:
         attrs: dict[str, Any] = dict(array.attrs)
         metadata: Any = array.metadata
@@ -64,6 +101,11 @@ class ZarrSource(Source):
         # format 2 keeps CF's _FillValue in its own metadata; a zero is zarr's default, not missing
         if metadata.zarr_format == 2 and metadata.fill_value and "_FillValue" not in attrs:
             attrs["_FillValue"] = metadata.fill_value
+        # format 3: xarray writes a float's _FillValue in base64
+        if isinstance(attrs.get("_FillValue"), str) and array.dtype.kind == "f":
+            with contextlib.suppress(ValueError, struct.error):
+                raw = base64.b64decode(attrs["_FillValue"], validate=True)
+                attrs["_FillValue"] = struct.unpack("<d", raw)[0]
         return Variable(
             name=name,
             dims=dims,
@@ -172,9 +214,7 @@ class ZarrSource(Source):
             return False
         bounds = [r.indices(n) for r, n in zip(ranges, array.shape, strict=True)]
         sizes = array.shards or array.chunks
-        return all(
-            a % s == 0 and b % s == 0 for (a, b, _), s in zip(bounds, sizes, strict=True)
-        )
+        return all(a % s == 0 and b % s == 0 for (a, b, _), s in zip(bounds, sizes, strict=True))
 
     def _fast(self, name: str) -> zarr.Array[Any]:
         """Return the array with the zarrs pipeline, or as it is if zarrs cannot read it."""

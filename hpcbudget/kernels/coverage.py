@@ -3,7 +3,7 @@
 For a polygon whose edges are straight in longitude and latitude, run counter-clockwise, the area
 that it has in common with the box [west, east] x [south, north] is by Green's theorem
 
-    - integral along the outline, where west < lon < east, of clamp(sin lat, sin south, sin north) dlon
+    - integral along the outline, west < lon < east, of clamp(sin lat, sin south, sin north) dlon
 
 so each edge adds to the cells it crosses and, in full, to all cells south of it in their columns.
 No polygon is ever cut: the cost is that of the vertices and the cells the outline crosses, plus one
@@ -150,3 +150,38 @@ def cover(
         add_ring(lon[part], lat[part], signs[ring], lat_edges, lon_edges, out, full)
     finish(out, full, lat_edges)
     return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def windings(
+    lon: Array,
+    lat: Array,
+    ring_ptr: NDArray[Any],
+    signs: Array,
+    point_lon: Array,
+    point_lat: Array,
+) -> NDArray[Any]:
+    """Return how often rings together go round each point: 1 inside, 0 outside.
+
+    Points (point,) have longitudes that ascend within [0, 360). An outline is crossed going north;
+    edges hold their western end but not their eastern, so neighbours share no point.
+    """
+    count = np.zeros(point_lon.shape[0], np.int64)
+    for ring in range(ring_ptr.shape[0] - 1):
+        for k in range(ring_ptr[ring], ring_ptr[ring + 1] - 1):
+            x0, x1, y0, y1 = lon[k], lon[k + 1], lat[k], lat[k + 1]
+            if x0 == x1:
+                continue
+            way = -1 if signs[ring] > 0 else 1
+            if x0 > x1:
+                x0, x1, y0, y1, way = x1, x0, y1, y0, -way
+            slope = (y1 - y0) / (x1 - x0)
+            first, last = int(np.floor(x0 / 360.0)), int(np.floor(x1 / 360.0))
+            for turn in range(first, last + 1):
+                shift = 360.0 * turn
+                start = np.searchsorted(point_lon, x0 - shift)
+                stop = np.searchsorted(point_lon, x1 - shift)
+                for p in range(start, stop):
+                    if y0 + slope * (point_lon[p] + shift - x0) > point_lat[p]:
+                        count[p] += way
+    return count

@@ -3,17 +3,18 @@
 The arithmetic is fixed by the grid and its zones alone, so a total is the same to the bit however
 steps are batched over blocks, workers or restarts:
 
-1. A run is cut into blocks of 32 cells from its start; a last, shorter block is filled with zeros.
-2. Missing cells count as zero. In each of eight lanes the four cells of a block are multiplied by
-   their weight and added as ``(a + b) + (c + d)``; a weight shared by the run is applied to that
-   sum instead.
+1. A run is cut into blocks of 64 cells from its start; a last, shorter block is filled with zeros.
+2. Missing cells count as zero. Each of eight lanes multiplies its eight cells of a block by their
+   weights and adds them as a tree (`hpcbudget.kernels.lanes`); a weight shared by the run is
+   applied to that sum instead.
 3. Each lane of a zone adds up its blocks with compensation; the lanes are joined with compensation
    at the end of the step.
 
-No more than four roundings happen outside the compensation, each at most 2**-53 of the magnitudes
-it sees, so the error of a zone's sum is below 5e-16 of the sum of magnitudes for any number of
-cells.
-The missing area is added without any rounding (`hpcbudget.kernels.sums.snapping_grids`).
+Outside the compensation a term is rounded five times at most (product, three levels of the tree,
+the result), each time by at most 2**-53 of itself: the error of a zone's sum is below 6e-16 of the
+sum of magnitudes for any number of cells. The missing area is added without any rounding
+(`hpcbudget.kernels.sums.snapping_grids`). Adding zeros changes no bit: a block known to be missing
+at every step may as well be left out, which `make_runs` does if told so.
 """
 
 from __future__ import annotations
@@ -24,12 +25,23 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hpcbudget.kernels.runs import BLOCK, Runs, make_runs
+from hpcbudget.kernels.lanes import (
+    BLOCK,
+    LANES,
+    load,
+    load_where_missing,
+    spread,
+    store,
+    sum_block,
+    sum_part,
+)
+from hpcbudget.kernels.runs import TILE, Runs, make_runs
 from hpcbudget.kernels.sums import snap, two_sum
 
 __all__ = ["Runs", "fold", "integrate", "make_runs", "warm"]
 
-LANES = 8
+_LANE_BYTES = 2**24
+"""Memory for the lanes of all zones and steps that pass over the tables together."""
 
 _Values: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
@@ -77,13 +89,15 @@ def integrate(
     sums = np.zeros((n_steps, runs.n_zones))
     missing_m2 = np.zeros((n_steps, runs.n_zones))
     n_infinite = np.zeros(n_steps, dtype=np.int64)
-    tables = tuple(_read_only(table) for table in runs[:10])
+    tables = tuple(_read_only(table) for table in runs[:12])
+    together = max(1, _LANE_BYTES // (16 * LANES * max(runs.n_zones, 1)))
     with np.errstate(invalid="ignore", over="ignore"):  # infinite values are counted, not warned of
-        for step in range(n_steps):
-            _add_step(fields[step], tables, sums[step], missing_m2[step])
-            broken = ~np.isfinite(sums[step])
-            if broken.any():
-                n_infinite[step] = _add_plainly(fields[step], tables, broken, sums[step])
+        for first in range(0, n_steps, together):
+            steps = slice(first, first + together)
+            _add_steps(fields[steps], tables, sums[steps], missing_m2[steps])
+        broken = ~np.isfinite(sums)
+        for step in np.flatnonzero(broken.any(axis=1)):
+            n_infinite[step] = _add_plainly(fields[step], tables, broken[step], sums[step])
     return sums, missing_m2, n_infinite
 
 
@@ -157,68 +171,126 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _add_step(field: Any, tables: Any, sums: Any, missing_m2: Any) -> None:
-    """Integrate one step: field[cell], tables = `Runs` arrays -> sums[zone], missing_m2[zone]."""
-    start, stop, zone, uniform, weight, coarse, fine, cell_weight, cell_area_m2, grids = tables
-    total = np.zeros((sums.size, LANES))
-    error = np.zeros((sums.size, LANES))
-    fine_m2 = np.zeros(sums.size)
-    for r in range(start.size):
-        z = zone[r]
+def _add_steps(fields: Any, tables: Any, sums: Any, missing_m2: Any) -> None:
+    """Integrate fields[step, cell], tables = `Runs` arrays -> sums, missing_m2[step, zone]."""
+    start, stop, zone, uniform, weight, coarse, fine, cell_weight, cell_area, grids = tables[:10]
+    n_steps, n_zones = sums.shape
+    total = np.zeros((n_steps, n_zones * LANES))
+    error = np.zeros((n_steps, n_zones * LANES))
+    fine_m2 = np.zeros((n_steps, n_zones))
+    for step in range(n_steps):
+        missing_m2[step] = tables[10]
+        fine_m2[step] = tables[11]
+    first = 0
+    while first < start.size:
+        # a tile's tables stay in cache while all steps pass over it
+        last = first + 1
+        while last < start.size and stop[last] <= start[first] + TILE:
+            last += 1
+        for step in range(n_steps):
+            _add_tile(
+                fields[step], first, last, start, stop, zone, uniform, weight, coarse, fine,
+                cell_weight, cell_area, grids, total[step], error[step], missing_m2[step],
+                fine_m2[step],
+            )  # fmt: skip
+        first = last
+    for step in range(n_steps):
+        for z in range(n_zones):
+            high = low = 0.0
+            for lane in range(z * LANES, (z + 1) * LANES):
+                high, lost = two_sum(high, total[step, lane])
+                low += lost + error[step, lane]
+            sums[step, z] = high + low
+            missing_m2[step, z] += fine_m2[step, z]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_tile(
+    field: Any, first: Any, last: Any, start: Any, stop: Any, zone: Any, uniform: Any,
+    weight: Any, coarse: Any, fine: Any, cell_weight: Any, cell_area: Any, grids: Any,
+    total: Any, error: Any, missing_m2: Any, fine_m2: Any,
+) -> None:  # fmt: skip
+    """Add runs first .. last - 1 of field[cell] to total, error[zone * lane] and the areas[zone]."""
+    for r in range(first, last):
+        z = np.int64(zone[r])
+        high = load(total, z * LANES)
+        low = load(error, z * LANES)
+        scale = spread(weight[r] if uniform[r] else 1.0)
         n_missing = 0
-        for first in range(start[r], stop[r], BLOCK):
-            for lane in range(LANES):
-                a = b = c = d = 0.0
-                i = first + lane
-                if i < stop[r]:
-                    a, gone = _read(field, cell_weight, uniform[r], i)
-                    n_missing += gone
-                if i + LANES < stop[r]:
-                    b, gone = _read(field, cell_weight, uniform[r], i + LANES)
-                    n_missing += gone
-                if i + 2 * LANES < stop[r]:
-                    c, gone = _read(field, cell_weight, uniform[r], i + 2 * LANES)
-                    n_missing += gone
-                if i + 3 * LANES < stop[r]:
-                    d, gone = _read(field, cell_weight, uniform[r], i + 3 * LANES)
-                    n_missing += gone
-                term = (a + b) + (c + d)
-                if uniform[r]:
-                    term *= weight[r]
-                total[z, lane], lost = two_sum(total[z, lane], term)
-                error[z, lane] += lost
-        if n_missing:
+        i, end = start[r], stop[r]
+        while i + BLOCK <= end:
             if uniform[r]:
-                missing_m2[z] += n_missing * coarse[r]
-                fine_m2[z] += n_missing * fine[r]
+                term, gone = sum_block(field, None, i)
             else:
-                for i in range(start[r], stop[r]):
-                    if np.isnan(field[i]):
-                        area = snap(cell_area_m2[i], grids[0])
-                        missing_m2[z] += area
-                        fine_m2[z] += snap(cell_area_m2[i] - area, grids[1])
-    for z in range(sums.size):
-        high = low = 0.0
-        for lane in range(LANES):
-            high, lost = two_sum(high, total[z, lane])
-            low += lost + error[z, lane]
-        sums[z] = high + low
-        missing_m2[z] += fine_m2[z]
+                term, gone = sum_block(field, cell_weight, i)
+                if gone:
+                    areas = _missing_area(field, cell_area, i, i + BLOCK, grids)
+                    missing_m2[z] += areas[0]
+                    fine_m2[z] += areas[1]
+            n_missing += gone
+            high, lost = two_sum(high, term * scale)
+            low = low + lost
+            i += BLOCK
+        if i < end:
+            if i + BLOCK > field.size:
+                term, gone = _sum_last(field, cell_weight, uniform[r], i, end)
+            elif uniform[r]:
+                term, gone = sum_part(field, None, i, end)
+            else:
+                term, gone = sum_part(field, cell_weight, i, end)
+            if gone and not uniform[r]:
+                areas = _missing_area(field, cell_area, i, end, grids)
+                missing_m2[z] += areas[0]
+                fine_m2[z] += areas[1]
+            n_missing += gone
+            high, lost = two_sum(high, term * scale)
+            low = low + lost
+        store(total, z * LANES, high)
+        store(error, z * LANES, low)
+        if n_missing and uniform[r]:
+            missing_m2[z] += n_missing * coarse[r]
+            fine_m2[z] += n_missing * fine[r]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _read(field: Any, cell_weight: Any, uniform: Any, i: Any) -> Any:
-    """Return the value of a cell (weighted unless the run is uniform) and whether it is missing."""
-    value = np.float64(field[i])
-    if np.isnan(value):
-        return 0.0, 1
-    return (value if uniform else value * cell_weight[i]), 0
+@njit(nogil=True, cache=True, error_model="numpy")
+def _sum_last(field: Any, cell_weight: Any, uniform: Any, first: Any, stop: Any) -> Any:
+    """Do as `sum_part` within the last 64 cells, beyond which nothing may be read."""
+    cells = np.zeros(BLOCK, field.dtype)
+    cells[: stop - first] = field[first:stop]
+    if uniform:
+        return sum_part(cells, None, 0, stop - first)
+    weights = np.zeros(BLOCK)
+    weights[: stop - first] = cell_weight[first:stop]
+    return sum_part(cells, weights, 0, stop - first)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _missing_area(field: Any, cell_area: Any, first: Any, stop: Any, grids: Any) -> Any:
+    """Sum the area of the cells of a run that are NaN: coarse and fine part, both exact."""
+    lanes = np.zeros(2 * LANES)
+    coarse, fine = load(lanes, 0), load(lanes, LANES)
+    coarse_grid, fine_grid = spread(grids[0]), spread(grids[1])
+    whole = stop - (stop - first) % LANES
+    for i in range(first, whole, LANES):
+        area = load_where_missing(cell_area, field, i)
+        part = snap(area, coarse_grid)
+        coarse = coarse + part
+        fine = fine + snap(area - part, fine_grid)
+    store(lanes, 0, coarse)
+    store(lanes, LANES, fine)
+    coarse_m2, fine_m2 = lanes[:LANES].sum(), lanes[LANES:].sum()
+    for i in range(whole, stop):
+        if np.isnan(field[i]):
+            part_m2 = snap(cell_area[i], grids[0])
+            coarse_m2 += part_m2
+            fine_m2 += snap(cell_area[i] - part_m2, grids[1])
+    return coarse_m2, fine_m2
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _add_plainly(field: Any, tables: Any, broken: Any, sums: Any) -> int:
     """Sum the zones that are not finite again as IEEE addition would; return the infinite cells."""
-    start, stop, zone, uniform, weight, _, _, cell_weight, _, _ = tables
+    start, stop, zone, uniform, weight, _, _, cell_weight = tables[:8]
     n_infinite = 0
     for z in range(sums.size):
         if broken[z]:

@@ -7,15 +7,18 @@ cell, and one weight for the whole stretch where that is the truth.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcbudget.kernels.lanes import BLOCK
 from hpcbudget.kernels.sums import snap, snapping_grids
 
-BLOCK = 32
-"""Cells that are added up together, counted from the start of a run (see `integrate`)."""
+_Cells: TypeAlias = NDArray[np.int64]
+
+TILE = 16384
+"""Cells whose tables are kept in cache while all steps pass; no run is longer. Whole blocks."""
 
 
 class Runs(NamedTuple):
@@ -25,8 +28,10 @@ class Runs(NamedTuple):
     cells of a run have the same weight and area (``uniform``, bool[run]) these stand in ``weight``,
     ``area_coarse`` and ``area_fine`` (float64[run], see `sums.snapping_grids`); else they are
     looked up in ``cell_weight`` and ``cell_area_m2`` (float64[cell]; empty if no run needs them).
-    ``grids`` holds the two snapping grids of the areas, ``zone_area_m2`` (float64[zone]) the area
-    of each zone: to the bit what a step without any valid cell reports as missing.
+    ``grids`` holds the two snapping grids of the areas; ``never_coarse`` and ``never_fine``
+    (float64[zone]) the area that no run covers because it is known to be missing at every step;
+    ``zone_area_m2`` (float64[zone]) the area of each zone, to the bit what a step without any valid
+    cell reports as missing.
     """
 
     start: NDArray[np.int64]
@@ -39,6 +44,8 @@ class Runs(NamedTuple):
     cell_weight: NDArray[np.float64]
     cell_area_m2: NDArray[np.float64]
     grids: NDArray[np.float64]
+    never_coarse: NDArray[np.float64]
+    never_fine: NDArray[np.float64]
     zone_area_m2: NDArray[np.float64]
     n_cells: int
     n_zones: int
@@ -50,6 +57,8 @@ def make_runs(
     area_m2: NDArray[np.float64],
     n_zones: int,
     row_length: int,
+    *,
+    never_valid: NDArray[np.bool_] | None = None,
 ) -> Runs:
     """Find the runs of a labelled grid.
 
@@ -65,6 +74,10 @@ def make_runs(
     n_zones : int
     row_length : int
         Length of the fastest dimension; no run crosses the end of a row.
+    never_valid : bool[cell], optional
+        Cells proven to be NaN in all steps that will be integrated. Blocks of 64 of them are not
+        read. Every result keeps its bits if the proof holds; a valid value in such a cell would be
+        lost, so the proof must come from a full reading of the same bytes, never from one step.
 
     Returns
     -------
@@ -89,17 +102,27 @@ def make_runs(
     _refuse_bad(labels, weight, area_m2, n_zones, row_length)
     labels[(weight == 0.0) & (area_m2 == 0.0)] = -1
 
-    starts, stops = _stretches(labels, row_length)
-    zone = labels[starts]
-    uniform = _constant(weight, starts, stops) & _constant(area_m2, starts, stops)
     grids = np.array(snapping_grids(area_m2[labels >= 0]))
     coarse = snap(area_m2, grids[0])
     fine = snap(area_m2 - coarse, grids[1])
+
+    starts, stops = _stretches(labels, row_length)
+    uniform = _constant(weight, starts, stops) & _constant(area_m2, starts, stops)
+    starts, stops, origin = _cut(starts, stops, TILE)
+    uniform = uniform[origin]
+    zone_area_m2 = _by_zone(labels, coarse, n_zones) + _by_zone(labels, fine, n_zones)
+    unread = np.full(labels.size, -1, dtype=np.int32)
+    if never_valid is not None:
+        if never_valid.dtype != np.bool_ or never_valid.size != labels.size:
+            raise ValueError(f"never_valid must be {labels.size} booleans, one per cell")
+        starts, stops, origin = _without(starts, stops, never_valid.ravel())
+        uniform = uniform[origin]
+        unread = np.where(_covered(starts, stops, labels.size), unread, labels)
     mixed = not uniform.all()
     return Runs(
         start=starts,
         stop=stops,
-        zone=zone,
+        zone=labels[starts],
         uniform=uniform,
         weight=weight[starts],
         area_coarse=coarse[starts],
@@ -107,7 +130,9 @@ def make_runs(
         cell_weight=weight if mixed else np.empty(0),
         cell_area_m2=area_m2 if mixed else np.empty(0),
         grids=grids,
-        zone_area_m2=_by_zone(labels, coarse, n_zones) + _by_zone(labels, fine, n_zones),
+        never_coarse=_by_zone(unread, coarse, n_zones),
+        never_fine=_by_zone(unread, fine, n_zones),
+        zone_area_m2=zone_area_m2,
         n_cells=labels.size,
         n_zones=n_zones,
     )
@@ -135,9 +160,7 @@ def _refuse_bad(
         raise ValueError("a counted cell has an area that is negative or not finite")
 
 
-def _stretches(
-    labels: NDArray[np.int32], row_length: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _stretches(labels: NDArray[np.int32], row_length: int) -> tuple[_Cells, _Cells]:
     """Return start and stop of every maximal stretch of one label >= 0 within a row."""
     change = np.ones(labels.size, dtype=np.bool_)
     change[1:] = labels[1:] != labels[:-1]
@@ -148,9 +171,38 @@ def _stretches(
     return starts[kept].astype(np.int64), stops[kept].astype(np.int64)
 
 
-def _constant(
-    values: NDArray[np.float64], starts: NDArray[np.int64], stops: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _cut(starts: _Cells, stops: _Cells, size: int) -> tuple[_Cells, _Cells, _Cells]:
+    """Cut stretches into pieces of `size` from their start; return also whence each piece is."""
+    pieces = -(-(stops - starts) // size)
+    origin = np.repeat(np.arange(starts.size), pieces)
+    number = np.arange(origin.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    first = starts[origin] + number * size
+    return first, np.minimum(first + size, stops[origin]), origin
+
+
+def _without(
+    starts: _Cells, stops: _Cells, flags: NDArray[np.bool_]
+) -> tuple[_Cells, _Cells, _Cells]:
+    """Take out the blocks that are flagged in all their cells; return also whence each run is."""
+    first, last, origin = _cut(starts, stops, BLOCK)
+    flagged = np.concatenate([[0], np.cumsum(flags)])
+    kept = flagged[last] - flagged[first] < last - first
+    first, last, origin = first[kept], last[kept], origin[kept]
+    joined = (first[1:] == last[:-1]) & (origin[1:] == origin[:-1])
+    begins = np.append(True, ~joined)[: first.size]
+    ends = np.append(~joined, True)[: first.size]
+    return first[begins], last[ends], origin[begins]
+
+
+def _covered(starts: _Cells, stops: _Cells, n_cells: int) -> NDArray[np.bool_]:
+    """Tell for every cell whether it lies in a stretch."""
+    inside = np.zeros(n_cells + 1, dtype=np.int8)
+    inside[starts] += 1
+    inside[stops] -= 1
+    return np.cumsum(inside[:-1]).astype(np.bool_)
+
+
+def _constant(values: NDArray[np.float64], starts: _Cells, stops: _Cells) -> NDArray[np.bool_]:
     """Tell for every stretch whether all its values are equal."""
     changes = np.zeros(values.size, dtype=np.int64)
     np.cumsum(values[1:] != values[:-1], out=changes[1:])

@@ -90,6 +90,13 @@ def judged(value: object) -> Cell:
     return Cell("–", "")
 
 
+def headline_tables(run: Run) -> list[Table]:
+    """Return the headline tables of all periods, that of the headline period first."""
+    periods = [run.period, *(p for p in reversed(run.periods) if p != run.period)]
+    tables = [headline_table(run, period) for period in periods]
+    return [table for table in tables if table is not None]
+
+
 def headline_table(run: Run, period: str) -> Table | None:
     """Return mean ± SD of each family in the globe and the bands, for one period.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import month_name
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +11,19 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from hpcbudget.report.figures.budget import budget_figure
+from hpcbudget.report.figures.coverage import coverage_figure
+from hpcbudget.report.figures.cumulative import cumulative_figure
 from hpcbudget.report.figures.dipoles import dipole_figure
 from hpcbudget.report.figures.regions import regional_bars_figure
+from hpcbudget.report.figures.scatter import scatter_figure
+from hpcbudget.report.figures.seasons import seasons_figure
+from hpcbudget.report.figures.spread import spread_figure
+from hpcbudget.report.model_years import (
+    agreement_in_time,
+    cumulated,
+    model_years,
+    seasonal_cycles,
+)
 from hpcbudget.report.numbers import flux_text, mean_text
 from hpcbudget.report.run import Run
 from hpcbudget.report.style import component_label, family_rank, family_style
@@ -20,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-SECTIONS: Final = ("budget", "regions", "dipoles", "seasons", "spread", "maps")
+SECTIONS: Final = ("budget", "regions", "dipoles", "seasons", "spread", "maps", "members")
 """Parts of the page that show figures."""
 
 
@@ -65,8 +77,11 @@ def drawings(run: Run) -> Iterator[Drawing]:
         A finished run.
     """
     yield _budget(run)
+    yield from _course(run)
     yield from _regions(run)
     yield from _dipoles(run)
+    yield from _seasons(run)
+    yield from _spread(run)
 
 
 def _budget(run: Run) -> Drawing:
@@ -84,6 +99,98 @@ def _budget(run: Run) -> Drawing:
     )
 
 
+def _course(run: Run) -> Iterator[Drawing]:
+    """Cumulative fluxes and the number of models behind every year."""
+    sums = cumulated(model_years(run.fluxes))
+    components = [c for c in ("ocean", "land", "total") if (sums["component"] == c).any()]
+    if components:
+        last = sums[sums["component"].isin(components)].sort_values("year")
+        ends = last.groupby(["component", "family"]).tail(1).to_dict("records")
+        words = "; ".join(
+            f"{r['component']} by {_short(r['family'])} {flux_text(r['mean'], 0)} Pg C "
+            f"({r['since']} to {r['year']})"
+            for r in ends
+        )
+        yield Drawing(
+            "cumulative_fluxes",
+            "budget",
+            "Cumulative global fluxes",
+            "Annual fluxes added up from the first year that every model of a component has, as "
+            "long as all models of the family go on. Lines: mean; bands: ± 1 SD over models.",
+            f"Line charts of cumulative flux, + to the atmosphere: {words}.",
+            partial(cumulative_figure, sums, components=components),
+        )
+    counts = run.series[(run.series["region"] == "Globe") & (run.series["family"] != "process")]
+    if not counts.empty:
+        most = counts.groupby(["family", "component"])["n"].agg(["min", "max"]).reset_index()
+        words = "; ".join(
+            f"{_short(r['family'])} {r['component']} {r['min']} to {r['max']}"
+            for r in most.to_dict("records")
+        )
+        yield Drawing(
+            "models_per_year",
+            "members",
+            "Models behind each year",
+            "Number of models with a complete year, by method and component; it stands where it "
+            "changes.",
+            f"Bars over the years with the number of models: {words}.",
+            partial(coverage_figure, run.series),
+        )
+
+
+def _seasons(run: Run) -> Iterator[Drawing]:
+    if run.period not in run.spans:
+        return
+    first, last = run.spans[run.period]
+    cycles = seasonal_cycles(run.fluxes, first, last, ddof=run.ddof)
+    components = [c for c in ("ocean", "land") if (cycles["component"] == c).any()]
+    if not components:
+        return
+    globe = cycles[(cycles["region"] == "Globe") & cycles["component"].isin(components)]
+    lows = globe.loc[globe.groupby(["component", "family"])["mean"].idxmin()].to_dict("records")
+    words = "; ".join(
+        f"{r['component']} by {_short(r['family'])} {flux_text(r['mean'], 1)} Pg C/yr in "
+        f"{month_name[int(r['month'])]}"
+        for r in lows
+    )
+    yield Drawing(
+        "seasonal_cycle",
+        "seasons",
+        f"Mean seasonal cycle, {first}–{last}",
+        "Mean flux of each calendar month over models that have every month of the period; bands: "
+        "± 1 SD over models. Annual members are left out.",
+        f"Line charts of the flux by calendar month. Strongest global uptake: {words}.",
+        partial(seasons_figure, cycles, components=components),
+    )
+
+
+def _spread(run: Run) -> Iterator[Drawing]:
+    agreement = agreement_in_time(model_years(run.fluxes))
+    components = [c for c in ("land", "ocean") if (agreement["component"] == c).sum() > 1]
+    if not components:
+        return
+    own = agreement[agreement["component"].isin(components)]
+    words = "; ".join(
+        f"{component}: SD {group['sd'].min():.2f} to {group['sd'].max():.2f} Pg C/yr, correlation "
+        f"{group['correlation'].min():.2f} to {group['correlation'].max():.2f}"
+        for component, group in own.groupby("component", sort=True)
+    )
+    yield Drawing(
+        "spread",
+        "spread",
+        "Strength and timing of year-to-year variations",
+        "One point a model: its distance from the origin is the SD of its annual global flux, its "
+        "angle the correlation with the mean of all other models of the component over their "
+        "common years. The dotted ring is the SD of those means.",
+        f"Taylor-like diagram. {words}.",
+        partial(spread_figure, agreement, components=components),
+    )
+
+
+def _short(family: str) -> str:
+    return family_style(family).short.replace("$_2$", "2").replace("$_{LUC}$", "LUC")
+
+
 def _in_words(run: Run) -> str:
     """Global means of the headline period as a sentence for the alternative text."""
     table = run.tables.get("statistics")
@@ -93,7 +200,7 @@ def _in_words(run: Run) -> str:
     rows = rows[rows["component"].isin(["ocean", "land", "total"])]
     parts = [
         f"{component_label(row['component']).lower()} by "
-        f"{family_style(row['family']).short.replace('$_2$', '2')} "
+        f"{_short(row['family'])} "
         f"{mean_text(row['mean'], row['sd'])}"
         for row in sorted(
             rows.to_dict("records"), key=lambda r: (str(r["component"]), family_rank(r["family"]))
@@ -124,6 +231,23 @@ def _regions(run: Run) -> Iterator[Drawing]:
             f"models. {int(agreeing.sum())} of {len(own)} regions agree"
             + (f"; a gap remains in {', '.join(gaps)}." if len(gaps) else "."),
             partial(regional_bars_figure, table, run.period, run.groups, component=component),
+        )
+
+    for name, regions in run.groups.items():
+        own = regional[regional["region"].isin(regions)]
+        moving = own[own["top_down_mean"].abs() + own["bottom_up_mean"].abs() > 0]
+        components = [c for c in ("land", "ocean") if (moving["component"] == c).sum() > 1]
+        if not components:
+            continue
+        yield Drawing(
+            f"scatter_{name}",
+            "regions",
+            f"Both methods region by region, {name}, {run.period}",
+            "Points on the diagonal are regions where both methods give the same mean; bars: "
+            "± 1 SD over models. Filled points agree within their combined spread.",
+            f"Scatter of top-down against bottom-up flux of {len(own['region'].unique())} regions "
+            f"for {' and '.join(components)}, {run.period}.",
+            partial(scatter_figure, table, run.period, regions, components=components),
         )
 
 

@@ -18,10 +18,12 @@ from hpcbudget.report.blocks import (
     Table,
     closure_block,
     closure_state,
-    headline_table,
+    headline_tables,
     reconciliation_block,
     statistics_block,
 )
+from hpcbudget.report.citations import citations
+from hpcbudget.report.exports import FILES, write_exports
 from hpcbudget.report.gallery import SECTIONS, drawings
 from hpcbudget.report.members import members_block
 from hpcbudget.report.run import Run, load_run
@@ -65,7 +67,8 @@ def build_report(out: Path) -> Path:
     Returns
     -------
     Path
-        ``OUT/report/index.html``.  Figures are in ``OUT/figures`` as PNG (300 dpi) and PDF.
+        ``OUT/report/index.html``.  Figures are in ``OUT/figures`` as PNG (300 dpi) and PDF,
+        workbook, NetCDF, tables to paste and citations in ``OUT/exports``.
 
     Raises
     ------
@@ -76,6 +79,7 @@ def build_report(out: Path) -> Path:
     """
     run = load_run(out)
     page = out / "report" / "index.html"
+    write_exports(run, out / "exports")
     write_atomic(page, render_page(run, draw_figures(run, out / "figures")).encode())
     return page
 
@@ -134,13 +138,11 @@ def render_page(run: Run, pictures: Iterable[Picture]) -> str:
     for picture in pictures:
         sections[picture.section].append(picture)
     closes, closure_text = closure_state(run)
-    periods = [run.period, *(p for p in reversed(run.periods) if p != run.period)]
-    headlines = [headline_table(run, period) for period in periods]
     return environment.get_template(TEMPLATE).render(
         run=run,
         facts=_facts(run),
         pictures=sections,
-        headlines=[table for table in headlines if table is not None],
+        headlines=headline_tables(run),
         reconciliation=reconciliation_block(run),
         statistics=statistics_block(run),
         closure=closure_block(run),
@@ -149,6 +151,8 @@ def render_page(run: Run, pictures: Iterable[Picture]) -> str:
         members=members_block(run),
         provenance={k: v for k, v in run.provenance.items() if k != "inputs"},
         inputs=run.provenance.get("inputs", []),
+        citations=citations(run),
+        exports=FILES,
         version=__version__,
     )
 

@@ -14,10 +14,10 @@ import yaml
 from hpcbudget.engine.fluxes import read_fluxes
 from hpcbudget.report.places import region_groups
 from hpcbudget.report.tables import read_tables
-from hpcbudget.science.statistics import ensemble_series
+from hpcbudget.science.statistics import decades, ensemble_series
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """Everything a report shows.
 
@@ -41,6 +41,17 @@ class Run:
     provenance: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        members = set(zip(self.fluxes["family"].values, self.fluxes["member"].values, strict=True))
+        years = "no complete year" if self.years is None else "{}-{}".format(*self.years)
+        return f"<Run {self.title!r}: {len(members)} members, {years}, {', '.join(self.tables)}>"
+
+    def _repr_html_(self) -> str:
+        """Show the headline numbers and whether the budget closes (notebooks call this)."""
+        from hpcbudget.report.notebook import run_html
+
+        return run_html(self)
+
     @property
     def title(self) -> str:
         """What the run is called."""
@@ -62,6 +73,12 @@ class Run:
         count = {period: int((filled == period).sum()) for period in self.periods}
         best = max(count.values(), default=0)
         return next((p for p in reversed(self.periods) if best and count[p] == best), "")
+
+    @property
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """First and last year of every period."""
+        given = self.config.get("periods") or decades(self.fluxes)
+        return {str(name): (int(first), int(last)) for name, (first, last) in given.items()}
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:

@@ -21,6 +21,7 @@ import matplotlib as mpl
 from hpcbudget.files import write_atomic
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -177,6 +178,32 @@ def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> Figu
     from matplotlib.figure import Figure as _Figure
 
     return _Figure(figsize=(width_inches, height_inches), layout="constrained")
+
+
+def families_legend(figure: Figure, counts: Mapping[str, int], band: str) -> None:
+    """Name families with their largest number of models below the panels, and the band.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Gets the legend.
+    counts : mapping of str to int
+        Family to number of models; of pairs for ``process``.
+    band : str
+        What the shaded bands show.
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[Artist] = []
+    for family in sorted(counts, key=family_rank):
+        style = family_style(family)
+        count = f"{counts[family]} pairs" if family == "process" else f"{counts[family]}"
+        line = Line2D([], [], color=style.colour, linestyle=style.line)
+        line.set_label(f"{style.label} ({count})")
+        handles.append(line)
+    handles.append(Patch(color=MUTED, alpha=0.22, linewidth=0, label=f"band: {band}"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.2)
 
 
 def say_empty(axes: Axes, reason: str) -> None:

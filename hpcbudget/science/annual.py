@@ -52,11 +52,11 @@ def annual(fluxes: xr.Dataset) -> xr.Dataset:
     [-2.0, nan]
     """
     flux = fluxes["flux_pgc_yr"].transpose("series", "region", "time")
-    by_month = _by_month(flux.values, fluxes["time"].values)
+    monthly = by_month(flux.values, fluxes["time"].values)
     seconds = fluxes["month_seconds"].transpose("series", "time")
-    by_month_s = _by_month(seconds.values, fluxes["time"].values)[:, None]
+    lengths = by_month(seconds.values, fluxes["time"].values)[:, None]
     with np.errstate(invalid="ignore"):
-        means = (by_month * by_month_s).sum(axis=-1) / by_month_s.sum(axis=-1)
+        means = (monthly * lengths).sum(axis=-1) / lengths.sum(axis=-1)
     years = np.unique(_years(fluxes["time"].values))
     kept = {k: v for k, v in fluxes.coords.items() if "time" not in v.dims}
     variable = xr.Variable(
@@ -113,8 +113,14 @@ def _years(time: np.ndarray) -> np.ndarray:
     return np.asarray(pd.DatetimeIndex(time).year, dtype=np.int64)
 
 
-def _by_month(values: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Spread (..., time) over (..., year, month); months that are not on the axis are NaN."""
+def by_month(values: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Spread (..., time) over (..., year, month); months that are not on the axis are NaN.
+
+    Raises
+    ------
+    InputError
+        A calendar month stands twice on the time axis.
+    """
     stamps = pd.DatetimeIndex(time)
     if stamps.has_duplicates:
         doubled = stamps[stamps.duplicated()][0]

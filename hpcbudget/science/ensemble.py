@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -145,7 +145,7 @@ def period_means(years: xr.Dataset, first: int, last: int, span: Span) -> FloatA
     return np.asarray(block.mean(axis=-1))
 
 
-def votes(series: xr.Dataset, values_pgc_yr: FloatArray) -> dict[EnsembleKey, Votes]:
+def votes(series: xr.Dataset, values_pgc_yr: npt.NDArray[Any]) -> dict[EnsembleKey, Votes]:
     """Give each model one vote: realisations of a model are averaged first.
 
     Parameters
@@ -236,7 +236,7 @@ def samples(
                 yield SampleKey(PROCESS, TOTAL, region, period), Sample.of_pairs(*parts)
 
 
-def _mean_of_finite(values: FloatArray, axis: int = -1) -> FloatArray:
+def _mean_of_finite(values: npt.NDArray[Any], axis: int = -1) -> npt.NDArray[Any]:
     """Mean over the finite values along an axis; NaN where there is none."""
     finite = np.isfinite(values)
     count = finite.sum(axis=axis)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,48 @@ PGC_PER_UNIT: Final[dict[str, float]] = {
     "Pg CO2 yr-1": 12.011 / 44.009,
 }
 """Pg C/yr in one unit of a table; CO2 by the standard atomic weights (C 12.011, O 15.999)."""
+
+
+def with_tables(
+    fluxes: xr.Dataset,
+    tables: Sequence[TableEnsemble],
+    *,
+    root: Path,
+    period: tuple[int, int] | None = None,
+) -> xr.Dataset:
+    """Put the table members of a run beside its gridded ones.
+
+    Parameters
+    ----------
+    fluxes : xarray.Dataset
+        Monthly fluxes of the gridded members.
+    tables : sequence of TableEnsemble
+        From the configuration.
+    root : Path
+        Folder that relative paths start from.
+    period : (int, int), optional
+        Years of the run, both included: the time axis grows to them, so that tables may reach
+        further than grids. By default it stays as it is.
+
+    Raises
+    ------
+    InputError, Problems
+        See `read_tables`.
+    """
+    if not tables:
+        return fluxes
+    if period is not None:
+        months = np.arange(f"{period[0]:04d}-01", f"{period[1] + 1:04d}-01", dtype="M8[M]")
+        unit = fluxes["time"].dtype
+        grown = np.union1d(fluxes["time"].values, months.astype(unit))
+        fluxes = fluxes.reindex(time=grown)
+    added = read_tables(tables, fluxes["time"].values, fluxes["region"], root=root)
+    assert added is not None
+    shared = [name for name in fluxes.data_vars if name in added]
+    extra = [c for c in fluxes.coords if "series" in fluxes[c].dims and c not in added.coords]
+    return xr.concat([fluxes[shared].drop_vars(extra), added], dim="series", data_vars="minimal",
+                     coords="minimal", compat="override", join="exact",
+                     combine_attrs="override")  # fmt: skip
 
 
 def read_tables(
@@ -61,7 +103,7 @@ def read_tables(
         try:
             parts.append(_read(table, pd.DatetimeIndex(time), regions, root))
         except HpcBudgetError as error:
-            problems.append(error.at(f"table of {table.family} {table.component}"))
+            problems.append(error)
     raise_all(problems)
     return xr.concat(parts, dim="series", data_vars="minimal", coords="minimal",
                      compat="override", join="exact") if parts else None  # fmt: skip

@@ -62,7 +62,9 @@ def with_totals(fluxes: xr.Dataset) -> xr.Dataset:
         return fluxes
     land = fluxes.isel(series=[a for a, _ in pairs])
     ocean = fluxes.isel(series=[b for _, b in pairs])
-    total = land.assign(flux_pgc_yr=land["flux_pgc_yr"].copy(data=within_reach(land) + within_reach(ocean)))
+    total = land.assign(
+        flux_pgc_yr=land["flux_pgc_yr"].copy(data=within_reach(land) + within_reach(ocean))
+    )
     total = total.assign_coords(
         component=("series", np.full(len(pairs), TOTAL)),
         resolution=("series", _coarser(land, ocean)),

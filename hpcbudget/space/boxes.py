@@ -72,9 +72,11 @@ class Boxes:
     def fractions(self, grid: Grid) -> Fractions:
         """Return the share of each cell's area in each region."""
         if grid.lat_edges_deg is None or grid.lon_edges_deg is None:
-            from hpcbudget.space.polygons import box_polygons
+            from hpcbudget.space.polygons import Polygons
+            from hpcbudget.space.rings import Rings
 
-            return box_polygons(self).fractions(grid)
+            rings = Rings.of((i, False, ring) for i, (ring,) in enumerate(self.outlines()))
+            return Polygons(rings, len(self.south_deg)).fractions(grid)
         by_lat = latitude_shares(grid.lat_edges_deg, self.south_deg, self.north_deg)
         by_lon = longitude_shares(grid.lon_edges_deg, self.west_deg, self.width_deg)
         parts = []

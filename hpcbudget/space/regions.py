@@ -7,42 +7,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hpcbudget.errors import RegionError
+from hpcbudget.errors import HpcBudgetError, RegionError
 from hpcbudget.options import RegionSetOptions
 from hpcbudget.space.boxes import Boxes
-from hpcbudget.space.fractions import Fractions
-from hpcbudget.space.grid import Array, Grid
+from hpcbudget.space.coast import Coastal
+from hpcbudget.space.geometry import Geometry
+from hpcbudget.space.shipped import about_sets, shipped_regions
 
 GLOBE = "Globe"
 UNASSIGNED = "unassigned"
-
-GCB_BANDS = {"North": (30.0, 90.0), "Tropics": (-30.0, 30.0), "South": (-90.0, -30.0)}
-"""North (>30N), Tropics (30S-30N) and South (<30S) of the Global Carbon Budget."""
-
-
-class Geometry(Protocol):
-    """What the regions of a set are made of."""
-
-    @property
-    def needs_longitude(self) -> bool:
-        """Whether data without longitudes cannot be split into these regions."""
-
-    def fractions(self, grid: Grid) -> Fractions:
-        """Return the share of each cell's area in each region."""
-
-    def members(self, grid: Grid) -> NDArray[np.int32]:
-        """Return the region that holds each cell's centre, -1 for none."""
-
-    def outlines(self) -> list[list[Array]]:
-        """Return per region its rings (vertex, [lon, lat]) for a picture."""
-
-    def content(self) -> bytes:
-        """Return the bytes that the geometry is known by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +39,8 @@ class RegionSet:
     >>> bands = load_region_set("gcb_bands")
     >>> bands.regions
     ('North', 'Tropics', 'South')
-    >>> bands.geometry.fractions(Grid.regular(60.0)).share[:6].tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    >>> load_region_set("reccap2").regions[:2]
+    ('North America', 'South America')
     """
 
     name: str
@@ -99,7 +73,7 @@ class RegionSet:
 
 def shipped_region_sets() -> dict[str, str]:
     """Return the names of the shipped sets with one line about each."""
-    return {"gcb_bands": "North (>30N), Tropics, South (<30S) of the Global Carbon Budget"}
+    return dict(about_sets())
 
 
 def load_region_set(spec: str | RegionSetOptions, root: Path | None = None) -> RegionSet:
@@ -108,7 +82,8 @@ def load_region_set(spec: str | RegionSetOptions, root: Path | None = None) -> R
     Parameters
     ----------
     spec : str or RegionSetOptions
-        Name of a shipped set, or the user's own geometry.
+        Name of a shipped set, with ``+coast`` to count the sea of coastal cells with their land
+        (see `hpcbudget.space.coast`), or the user's own geometry.
     root : Path, optional
         Folder of relative paths.
 
@@ -120,28 +95,46 @@ def load_region_set(spec: str | RegionSetOptions, root: Path | None = None) -> R
     if isinstance(spec, str):
         return _shipped(spec)
     try:
-        if spec.bands is not None:
-            return RegionSet.bands(spec.name, spec.bands, "configuration")
-        if spec.boxes is not None:
-            return RegionSet(
-                spec.name, tuple(spec.boxes), Boxes.from_boxes(spec.boxes), "configuration"
-            )
-    except RegionError as error:
+        return _described(spec, root or Path())
+    except HpcBudgetError as error:
         raise error.at(f"region set {spec.name}") from None
-    raise RegionError(
-        "polygons, labels and fractions are not read yet", where=f"region set {spec.name}"
-    )
 
 
-def _shipped(name: str) -> RegionSet:
-    known = shipped_region_sets()
-    if name not in known:
+def _shipped(spec: str) -> RegionSet:
+    name, plus, option = spec.partition("+")
+    known = about_sets()
+    if name not in known or (plus and option != "coast"):
         near = difflib.get_close_matches(name, known, n=1)
         raise RegionError(
-            f"no region set is called {name!r}",
+            f"no region set is called {spec!r}",
             fix=(f"did you mean {near[0]!r}? " if near else "") + f"shipped: {', '.join(known)}",
         )
-    return RegionSet.bands(name, GCB_BANDS, known[name])
+    regions, geometry = shipped_regions(name)
+    if plus:
+        return RegionSet(spec, regions, Coastal(geometry), known[name] + ", coastal cells whole")
+    return RegionSet(name, regions, geometry, known[name])
+
+
+def _described(spec: RegionSetOptions, root: Path) -> RegionSet:
+    if spec.bands is not None:
+        return RegionSet.bands(spec.name, spec.bands, "configuration")
+    if spec.boxes is not None:
+        return RegionSet(
+            spec.name, tuple(spec.boxes), Boxes.from_boxes(spec.boxes), "configuration"
+        )
+    if spec.polygons is not None:
+        from hpcbudget.space.polygon_files import read_polygons
+
+        names, polygons = read_polygons(root / spec.polygons, spec.field)
+        return RegionSet(spec.name, names, polygons, spec.polygons)
+    from hpcbudget.space.labels import read_fraction, read_labels
+
+    if spec.labels is not None:
+        names, labels = read_labels(spec.labels, spec.names, root)
+        return RegionSet(spec.name, names, labels, ", ".join(spec.labels.paths))
+    assert spec.fraction is not None
+    names, shares = read_fraction(spec.fraction, root)
+    return RegionSet(spec.name, names, shares, ", ".join(spec.fraction.paths))
 
 
 def region_ids(region_sets: Sequence[RegionSet]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ Rule = Literal["fractional", "centre"]
 
 CLOSE = 1e-12
 """What regions leave of a cell below this share is rounding, not unassigned area."""
-OVERFULL = 1e-9
+OVERFULL = 1e-6
 """Regions that together claim more than a cell by this share overlap."""
 
 

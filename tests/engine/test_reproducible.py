@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from ensembles import result_bytes, small_config
 
-from hpcbudget.engine import cluster
 from hpcbudget.engine.execute import execute_alone
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.plan import make_plan
@@ -41,10 +40,9 @@ def test_workers_change_nothing(
     undisturbed: dict[str, bytes],
     workers: int,
     processes: bool,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cluster, "SMALL_RUN_BYTES", -1 if processes else 1e18)
-    run_config(small_config(tmp_path / "in"), tmp_path / "out", workers=workers, with_report=False)
+    config = small_config(tmp_path / "in", processes=processes)
+    run_config(config, tmp_path / "out", workers=workers, with_report=False)
     assert result_bytes(tmp_path / "out") == undisturbed
 
 

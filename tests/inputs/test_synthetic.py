@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from hpcbudget.config import Config, load_config
+from hpcbudget.errors import ConfigError, OutputError
 from hpcbudget.inputs.synthetic import write_ensemble
 from hpcbudget.inputs.synthetic_recipes import RECIPES
 from hpcbudget.inputs.synthetic_truth import SyntheticTruth
@@ -182,6 +183,37 @@ def test_progress_names_every_file(tmp_path: Path) -> None:
     "bad", [{"members": 0}, {"years": 0}, {"resolution_deg": 0.0}, {"resolution_deg": 30.0}]
 )
 def test_bad_input_sizes_are_refused(tmp_path: Path, bad: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=next(iter(bad))):
+    with pytest.raises(ConfigError, match=next(iter(bad))):
         write_ensemble(tmp_path, **bad)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {str(p): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_same_ensemble_is_not_written_twice(tmp_path: Path) -> None:
+    sizes = {"members": 1, "years": 1, "resolution_deg": 15}
+    first = write_ensemble(tmp_path, **sizes)
+    before = stamps(tmp_path)
+    again = write_ensemble(tmp_path, **sizes)
+    assert stamps(tmp_path) == before
+    pd.testing.assert_frame_equal(again.table, first.table, check_dtype=False)
+    write_ensemble(tmp_path, **sizes, seed=1)
+    assert stamps(tmp_path) != before
+
+
+def test_a_damaged_ensemble_is_written_again(tmp_path: Path) -> None:
+    sizes = {"members": 1, "years": 1, "resolution_deg": 15}
+    write_ensemble(tmp_path, **sizes)
+    chunk = next((tmp_path / "inputs" / "inversion-Aurora_r1.zarr" / "bio").rglob("c/0/0/0"))
+    whole = chunk.read_bytes()
+    chunk.unlink()
+    write_ensemble(tmp_path, **sizes)
+    assert chunk.read_bytes() == whole
+
+
+def test_bad_input_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(OutputError):
+        write_ensemble(tmp_path / "out", members=1, years=1, resolution_deg=15)

@@ -74,6 +74,8 @@ def test_links_lead_somewhere(read: Reader, page: Path) -> None:
     for link in links:
         if link.startswith("#"):
             assert link[1:] in targets
+        elif link.startswith("https://doi.org/10."):
+            continue
         else:
             assert (page.parent / link).is_file(), link
 

@@ -38,8 +38,10 @@ def test_published_balances_of_nine_regions(shared_data):
     # the published sigma of South-East Asia is smaller than that of its stock change alone
     others = regions.drop("SouthEast Asia")
     assert (computed["nee_sd"] - published["Uncert"]).loc[others].abs().max() <= 1.3
-    lateral = {"North America": 70, "South Asia": 27, "East Asia": -37, "SouthEast Asia": 166,
-               "Russia": 58, "Europe": -82, "South America": 213, "Australia": 9.7, "Africa": 24}  # fmt: skip
+    lateral = {
+        "North America": 70, "South Asia": 27, "East Asia": -37, "SouthEast Asia": 166,
+        "Russia": 58, "Europe": -82, "South America": 213, "Australia": 9.7, "Africa": 24,
+    }  # fmt: skip
     for region, value in lateral.items():
         assert computed.loc[region, "lateral"] == pytest.approx(value, abs=0.05)
 

@@ -97,7 +97,7 @@ def test_bad_input_names_its_place(tmp_path):
     with pytest.raises(InputError, match="no row with a year"):
         read_sheet(path)
     (tmp_path / "t.doc").write_text("")
-    with pytest.raises(InputError, match="type '.doc'"):
+    with pytest.raises(InputError, match=r"type '\.doc'"):
         read_sheet(tmp_path / "t.doc")
 
 

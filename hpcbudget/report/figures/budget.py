@@ -15,6 +15,7 @@ from hpcbudget.report.style import (
     SIGN,
     UNIT,
     component_label,
+    families_legend,
     family_rank,
     family_style,
     new_figure,
@@ -94,7 +95,7 @@ def budget_figure(
         first, last = int(years.min()), int(years.max())
         grid[0, 0].set_xlim(first - 0.5, max(last, first + 1) + 0.5)
     figure.align_ylabels(grid[:, 0])
-    _legend(figure, drawn, spread)
+    families_legend(figure, drawn, "mean ± 1 SD of models" if spread == "sd" else "range of models")
     return figure
 
 
@@ -125,21 +126,3 @@ def _why_empty(series: pd.DataFrame, component: str, region: str | None, name: s
     if region is None:
         return f"no region\n“{name}” in this run"
     return "no complete year"
-
-
-def _legend(figure: Figure, drawn: Mapping[str, int], spread: str) -> None:
-    """Families with their largest number of models, and what line and band mean."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    handles: list[Line2D | Patch] = []
-    for family in sorted(drawn, key=family_rank):
-        style = family_style(family)
-        count = f"{drawn[family]} pairs" if family == "process" else f"{drawn[family]}"
-        handles.append(
-            Line2D([], [], color=style.colour, linestyle=style.line,
-                   label=f"{style.label} ({count})")
-        )  # fmt: skip
-    band = "mean ± 1 SD of models" if spread == "sd" else "range of models"
-    handles.append(Patch(color=MUTED, alpha=0.22, linewidth=0, label=f"band: {band}"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.2)

@@ -64,7 +64,7 @@ def dipole_figure(
     matrix_inches = min(0.42 * len(regions), WIDTH_INCHES / 2 - 1.3)
     figure = new_figure(
         height_inches=max(matrix_inches + 0.9, 2.3),
-        width_inches=min(WIDTH_INCHES, len(families) * (matrix_inches + 1.1) + 0.9),
+        width_inches=min(WIDTH_INCHES, len(families) * (matrix_inches + 1.1) + 0.5),
     )
     panels = figure.subplots(1, max(len(families), 1), squeeze=False)[0]
     image: AxesImage | None = None
@@ -81,9 +81,10 @@ def dipole_figure(
             axes.set_xticks([])
     if image is not None:
         bar = figure.colorbar(image, ax=list(panels), shrink=0.7, aspect=25, pad=0.02)
-        bar.set_label(
-            f"Correlation across members\n{component_label(component)} flux, {period};"
-            f" outlined: p < {significance:g}"
+        bar.set_label("Correlation across members")
+        figure.supxlabel(
+            f"{component_label(component)} flux, {period}; outlined: p < {significance:g}",
+            fontsize=7,
         )
         bar.outline.set_visible(False)
     return figure

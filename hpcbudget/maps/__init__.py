@@ -1,0 +1,1 @@
+"""Maps: members averaged over time, carried to one grid and reduced over each ensemble."""

@@ -1,0 +1,185 @@
+"""Bootstrap over models: how far the numbers of the tables depend on who took part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from hpcbudget.options import StatisticsOptions
+from hpcbudget.science.annual import Periods
+from hpcbudget.science.dipoles import region_pairs
+from hpcbudget.science.ensemble import (
+    PARTS_OF_PROCESS,
+    PROCESS,
+    EnsembleKey,
+    FloatArray,
+    Votes,
+    period_votes,
+)
+from hpcbudget.science.total import TOTAL
+
+BOOTSTRAP_COLUMNS = (
+    "family", "component", "region", "period", "statistic", "n", "low", "high", "level", "samples",
+)  # fmt: skip
+
+Draws = npt.NDArray[np.int64]
+Sampled = Callable[[FloatArray], npt.ArrayLike]
+
+SAMPLED: Final[dict[str, Sampled]] = {
+    "mean": lambda votes: votes.mean(axis=-1),
+    "min": lambda votes: votes.min(axis=-1),
+    "max": lambda votes: votes.max(axis=-1),
+    "median": lambda votes: np.quantile(votes, 0.5, axis=-1),
+    "q25": lambda votes: np.quantile(votes, 0.25, axis=-1),
+    "q75": lambda votes: np.quantile(votes, 0.75, axis=-1),
+    "sink_votes": lambda votes: (votes < 0).sum(axis=-1),
+}
+"""Columns of the statistics table that follow from the votes alone: (sample, vote) -> (sample,)."""
+
+
+def bootstrap(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions) -> pd.DataFrame:
+    """Give percentile intervals of every statistic in the tables.
+
+    Models are drawn with replacement, ``options.bootstrap`` times. One draw serves all regions of
+    an ensemble, so that correlations between regions survive; land and ocean models of family
+    ``process``, and the two sides of a gap, are drawn independently. The draws depend on the seed
+    and on the names of family and models, not on what else is in the run.
+
+    Parameters
+    ----------
+    fluxes, periods
+        See `hpcbudget.science.ensemble.samples`.
+    options : StatisticsOptions
+        ``bootstrap`` (samples), ``seed``, ``bootstrap_level``, ddof, span, and the sides of the
+        reconciliation.
+
+    Returns
+    -------
+    pandas.DataFrame
+        family, component, region, period, statistic, n models, low and high (Pg C/yr or the unit
+        of the statistic), level, samples. Statistics are those of the tables: mean, sd, min, max,
+        median, q25, q75, sink_votes; ``correlation`` and ``variance_ratio`` of pairs of regions
+        (region ``A + B``); ``gap`` (family ``top_down - bottom_up``). Ensembles of fewer than two
+        models have no rows.
+    """
+    rows = [
+        (*key, sample_name, n, *_interval(values, options), options.bootstrap_level,
+         options.bootstrap)
+        for period, found in period_votes(fluxes, periods, options.span).items()
+        for *key, sample_name, n, values in _statistics(fluxes, found, period, options)
+    ] if options.bootstrap else []  # fmt: skip
+    return pd.DataFrame(rows, columns=list(BOOTSTRAP_COLUMNS))
+
+
+def _statistics(
+    fluxes: xr.Dataset, found: dict[EnsembleKey, Votes], period: str, options: StatisticsOptions
+) -> Iterator[tuple[str, str, str, str, str, int, FloatArray]]:
+    """Yield family, component, region, period, statistic, n and the sampled values."""
+    regions = fluxes["region"].values.astype(str).tolist()
+    pairs = region_pairs(fluxes)
+    for key, group in found.items():
+        ddof = options.ddof_by_family.get(key.family, options.ddof)
+        for column, region in enumerate(regions):
+            votes, n = _drawn(key, group, [column], period, options)
+            if n < 2:
+                continue
+            one = votes[..., 0]
+            for name, values in {**_plain(one), "sd": one.std(axis=-1, ddof=ddof)}.items():
+                yield (*key, region, period, name, n, values)
+        for a, b in pairs:
+            votes, n = _drawn(key, group, [a, b], period, options)
+            if n < 3:
+                continue
+            name = f"{regions[a]} + {regions[b]}"
+            for statistic, values in _compensation(votes).items():
+                yield (*key, name, period, statistic, n, values)
+    if set(PARTS_OF_PROCESS) <= set(found):
+        for column, region in enumerate(regions):
+            parts = [_drawn(k, found[k], [column], period, options) for k in PARTS_OF_PROCESS]
+            if min(n for _, n in parts) < 2:
+                continue
+            land, ocean = (votes[..., 0] for votes, _ in parts)
+            sums = (land[:, :, None] + ocean[:, None, :]).reshape(len(land), -1)
+            ddofs = [options.ddof_by_family.get(k.family, options.ddof) for k in PARTS_OF_PROCESS]
+            sd = np.hypot(land.std(axis=-1, ddof=ddofs[0]), ocean.std(axis=-1, ddof=ddofs[1]))
+            for name, values in {**_plain(sums), "sd": sd}.items():
+                yield (PROCESS, TOTAL, region, period, name, sums.shape[-1], values)
+    yield from _gaps(regions, found, period, options)
+
+
+def _gaps(
+    regions: list[str], found: dict[EnsembleKey, Votes], period: str, options: StatisticsOptions
+) -> Iterator[tuple[str, str, str, str, str, int, FloatArray]]:
+    for component, families in sorted(options.bottom_up.items()):
+        for column, region in enumerate(regions):
+            sides = []
+            for side in (options.top_down, families):
+                keys = [EnsembleKey(f, component) for f in side]
+                # land and ocean models of a process total are drawn apart and their means added
+                parts = [[k] for k in PARTS_OF_PROCESS] if PROCESS in side else [keys]
+                means = [_mean(p, found, column, period, options) for p in parts]
+                sides.append((np.sum([m for m, _ in means], axis=0), min(n for _, n in means)))
+            (top, n_top), (bottom, n_bottom) = sides
+            if min(n_top, n_bottom) >= 2:
+                n = n_top + n_bottom
+                yield ("top_down - bottom_up", component, region, period, "gap", n, top - bottom)
+
+
+def _mean(
+    keys: list[EnsembleKey], found: dict[EnsembleKey, Votes], column: int, period: str,
+    options: StatisticsOptions,
+) -> tuple[FloatArray, int]:  # fmt: skip
+    """Return sampled means of one side's pooled votes, and their number."""
+    drawn = [_drawn(k, found[k], [column], period, options) for k in keys if k in found]
+    drawn = [(votes, n) for votes, n in drawn if n]
+    if not drawn:
+        return np.full(options.bootstrap, np.nan), 0
+    pooled = np.concatenate([votes[..., 0] for votes, _ in drawn], axis=-1)
+    return pooled.mean(axis=-1), sum(n for _, n in drawn)
+
+
+def _drawn(
+    key: EnsembleKey, group: Votes, columns: list[int], period: str, options: StatisticsOptions
+) -> tuple[FloatArray, int]:
+    """Draw (sample, model, region) from the models that have all of these regions."""
+    values = group.values_pgc_yr[:, columns]
+    known = values[np.isfinite(values).all(axis=1)]
+    n = len(known)
+    if not n:
+        return np.empty((options.bootstrap, 0, len(columns))), 0
+    name = crc32("\0".join((*key, period, *group.models)).encode())
+    rng = np.random.default_rng([options.seed, name, n])
+    draws: Draws = rng.integers(0, n, size=(options.bootstrap, n))
+    return known[draws], n
+
+
+def _plain(votes: FloatArray) -> dict[str, FloatArray]:
+    return {name: np.asarray(of(votes), dtype=np.float64) for name, of in SAMPLED.items()}
+
+
+def _compensation(votes: FloatArray) -> dict[str, FloatArray]:
+    """Correlation and variance ratio of two regions, from (sample, model, 2)."""
+    centred = votes - votes.mean(axis=1, keepdims=True)
+    a, b = centred[..., 0], centred[..., 1]
+    squares_a, squares_b = np.square(a).sum(axis=1), np.square(b).sum(axis=1)
+    product = (a * b).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = np.clip(product / np.sqrt(squares_a * squares_b), -1, 1)
+        ratio = np.maximum(0.0, 1 + 2 * product / (squares_a + squares_b))
+    return {"correlation": correlation, "variance_ratio": ratio}
+
+
+def _interval(values: FloatArray, options: StatisticsOptions) -> tuple[float, float]:
+    """Percentile interval of the samples that have a value (a draw of one model alone has no r)."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return np.nan, np.nan
+    tail = (1 - options.bootstrap_level) / 2
+    low, high = np.quantile(finite, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,153 @@
+"""Beyond the mean: variability, trend, season and cumulative flux of members and ensembles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from hpcbudget.options import StatisticsOptions
+from hpcbudget.science.annual import Periods, annual, by_month
+from hpcbudget.science.ensemble import FloatArray, Sample, Span, votes
+from hpcbudget.science.seasonal import MONTHS, circular_mean_sd, direction, seasonal_cycle
+from hpcbudget.science.total import with_totals
+from hpcbudget.science.trend import linear_trend
+
+VARIABILITY_COLUMNS = (
+    "family", "component", "region", "period", "statistic", "n", "mean", "sd", "min", "max",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Block:
+    """All series and regions over the years of one period."""
+
+    years: FloatArray
+    """(year,)"""
+    annual_pgc_yr: FloatArray
+    """(series, region, year) in Pg C/yr; NaN everywhere where a series must not count."""
+    monthly_pgc_yr: FloatArray
+    """(series, region, year, month); NaN for series whose months are not independent."""
+
+
+@dataclass(frozen=True)
+class MemberStatistic:
+    """Something measured on each member before the ensemble is looked at."""
+
+    units: str
+    of: Callable[[Block], npt.NDArray[np.inexact]]
+    """Block -> (series, region); times of the year as directions on the unit circle."""
+
+
+MEMBER_STATISTICS: Final[dict[str, MemberStatistic]] = {
+    "iav": MemberStatistic(
+        "Pg C yr-1", lambda b: linear_trend(b.years, b.annual_pgc_yr).iav_pgc_yr
+    ),
+    "trend": MemberStatistic(
+        "Pg C yr-2", lambda b: linear_trend(b.years, b.annual_pgc_yr).slope_pgc_yr2
+    ),
+    "trend_standard_error": MemberStatistic(
+        "Pg C yr-2", lambda b: linear_trend(b.years, b.annual_pgc_yr).standard_error_pgc_yr2
+    ),
+    "cumulative": MemberStatistic("Pg C", lambda b: _sum_of_all(b.annual_pgc_yr)),
+    "seasonal_peak_to_trough": MemberStatistic(
+        "Pg C yr-1", lambda b: seasonal_cycle(b.monthly_pgc_yr).peak_to_trough_pgc_yr
+    ),
+    "seasonal_amplitude": MemberStatistic(
+        "Pg C yr-1", lambda b: seasonal_cycle(b.monthly_pgc_yr).amplitude_pgc_yr
+    ),
+    "seasonal_peak_month": MemberStatistic(
+        "months from 1 January", lambda b: direction(seasonal_cycle(b.monthly_pgc_yr).peak_month)
+    ),
+}
+"""What is measured on members: the SD of detrended annual fluxes, the trend with its standard
+error, the cumulative flux of a period that a member covers whole, and the mean seasonal cycle."""
+
+
+def variability(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions) -> pd.DataFrame:
+    """Measure each member's variability and summarise it over models, one vote each.
+
+    Parameters
+    ----------
+    fluxes : xarray.Dataset
+        The monthly fluxes of a run.
+    periods : mapping of str to (int, int)
+        Names with first and last year.
+    options : StatisticsOptions
+        ddof and span; ``quantiles`` adds columns such as ``q05``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        family, component, region, period, statistic (a key of `MEMBER_STATISTICS`, or ``mean``
+        where quantiles are asked for), n, mean, sd, min, max and the quantiles. Times of the year
+        have circular mean and SD, and no extremes. Ensembles without a value have no row.
+    """
+    fluxes = with_totals(fluxes)
+    regions = fluxes["region"].values.astype(str).tolist()
+    quantiles = {f"q{100 * q:04.1f}".removesuffix(".0"): q for q in options.quantiles}
+    rows = []
+    for period, (first, last) in periods.items():
+        block = _block(fluxes, first, last, options.span)
+        measured = {name: s.of(block) for name, s in MEMBER_STATISTICS.items()}
+        if quantiles:
+            measured = {"mean": _mean_of_known(block.annual_pgc_yr), **measured}
+        for name, values in measured.items():
+            for key, group in votes(fluxes, values).items():
+                ddof = options.ddof_by_family.get(key.family, options.ddof)
+                for region, found in zip(regions, group.values_pgc_yr.T, strict=True):
+                    summary = _summary(found[np.isfinite(found)], ddof, list(quantiles.values()))
+                    if summary[0]:
+                        rows.append((*key, region, period, name, *summary))
+    table = pd.DataFrame(rows, columns=[*VARIABILITY_COLUMNS, *quantiles])
+    return table.sort_values(["family", "component"], kind="stable", ignore_index=True)
+
+
+def _summary(
+    found: npt.NDArray[np.inexact], ddof: int, quantiles: list[float]
+) -> tuple[float, ...]:
+    """n, mean, sd, min, max and quantiles of the models' values; complex ones are directions."""
+    if np.iscomplexobj(found):
+        months = np.angle(found) * MONTHS / (2 * np.pi)
+        return (found.size, *circular_mean_sd(months), *([np.nan] * (2 + len(quantiles))))
+    sample = Sample.of_models(found, ddof)
+    extremes = np.quantile(found, [0.0, 1.0, *quantiles]).tolist() if sample.n else []
+    return (sample.n, sample.mean, sample.sd, *extremes)
+
+
+def _block(fluxes: xr.Dataset, first: int, last: int, span: Span) -> Block:
+    years = annual(fluxes)
+    year = years["year"].values
+    wanted = (year >= first) & (year <= last)
+    flux = years["flux_pgc_yr"].transpose("series", "region", "year").values[..., wanted]
+    monthly = by_month(
+        fluxes["flux_pgc_yr"].transpose("series", "region", "time").values, fluxes["time"].values
+    )[:, :, wanted]
+    monthly = np.where(
+        (fluxes["resolution"].values == "month")[:, None, None, None], monthly, np.nan
+    )
+    if span == "common":
+        covered = np.isfinite(flux).all(axis=-1) & (wanted.sum() == last - first + 1)
+        flux = np.where(covered[..., None], flux, np.nan)
+        monthly = np.where(covered[..., None, None], monthly, np.nan)
+    if not wanted.any():
+        flux = np.full((*flux.shape[:2], 1), np.nan)
+        monthly = np.full((*flux.shape[:2], 1, MONTHS), np.nan)
+        return Block(np.array([float(first)]), flux, monthly)
+    return Block(year[wanted].astype(np.float64), flux, monthly)
+
+
+def _sum_of_all(flux: FloatArray) -> FloatArray:
+    """Sum over years in Pg C; a missing year leaves the sum unknown."""
+    return np.asarray(flux.sum(axis=-1))
+
+
+def _mean_of_known(flux: FloatArray) -> FloatArray:
+    known = np.isfinite(flux)
+    n = known.sum(axis=-1)
+    return np.where(n > 0, np.where(known, flux, 0.0).sum(axis=-1) / np.maximum(n, 1), np.nan)

@@ -1,0 +1,1 @@
+"""Outlines and lists of the shipped region sets; PROVENANCE.md says where they come from."""

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hpcbudget.options import StatisticsOptions
+from hpcbudget.science.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
+from hpcbudget.science.results import science_tables
+from hpcbudget.science.statistics import STATISTICS
+
+PERIODS = {"p": (2000, 2001)}
+OPTIONS = StatisticsOptions(bootstrap=400, seed=7)
+
+
+def rows(table, **where):
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+def test_same_seed_same_numbers_other_seed_others(make_ensemble):
+    fluxes = make_ensemble()
+    first, again = bootstrap(fluxes, PERIODS, OPTIONS), bootstrap(fluxes, PERIODS, OPTIONS)
+    assert tuple(first.columns) == BOOTSTRAP_COLUMNS
+    assert first.equals(again)
+    other = bootstrap(fluxes, PERIODS, OPTIONS.model_copy(update={"seed": 8}))
+    assert not first["low"].equals(other["low"])
+
+
+def test_draws_do_not_depend_on_order_or_on_other_families(make_ensemble):
+    fluxes = make_ensemble()
+    whole = bootstrap(fluxes, PERIODS, OPTIONS)
+    order = np.random.default_rng(0).permutation(fluxes.sizes["series"])
+    assert whole.equals(bootstrap(fluxes.isel(series=order), PERIODS, OPTIONS))
+    alone = fluxes.isel(series=np.flatnonzero(fluxes["family"].values == "land_process"))
+    expected = rows(whole, family="land_process").reset_index(drop=True)
+    assert bootstrap(alone, PERIODS, OPTIONS).equals(expected)
+
+
+def test_every_statistic_of_the_tables_has_an_interval_around_it(make_ensemble):
+    fluxes = make_ensemble(n=6)
+    tables = science_tables(fluxes, PERIODS, OPTIONS)
+    found = tables["bootstrap"]
+    assert set(STATISTICS) - {"n"} <= set(found["statistic"])
+    assert {"gap", "correlation", "variance_ratio"} <= set(found["statistic"])
+    assert (found["low"] <= found["high"]).all()
+    means = rows(found, statistic="mean").merge(
+        tables["statistics"], on=["family", "component", "region", "period"]
+    )
+    assert len(means) == len(tables["statistics"])
+    assert (means["low"] <= means["mean"] + 1e-12).all()
+    assert (means["mean"] <= means["high"] + 1e-12).all()
+    gaps = rows(found, statistic="gap").merge(
+        tables["reconciliation"], on=["component", "region", "period"]
+    )
+    assert len(gaps) == len(tables["reconciliation"])
+    assert ((gaps["low"] <= gaps["gap"]) & (gaps["gap"] <= gaps["high"])).all()
+
+
+def test_width_of_the_interval_of_the_mean_is_the_standard_error(make_fluxes):
+    votes = np.random.default_rng(2).normal(size=40)
+    fluxes = make_fluxes({("inversion", f"m{k}", f"m{k}", "land"): v for k, v in enumerate(votes)})
+    options = StatisticsOptions(bootstrap=4000, bootstrap_level=0.6827)
+    found = bootstrap(fluxes, {"p": (2000, 2000)}, options)
+    row = rows(found, statistic="mean", region="Globe").iloc[0]
+    assert row["n"] == 40
+    assert (row["high"] - row["low"]) / 2 == pytest.approx(votes.std() / np.sqrt(40), rel=0.06)
+
+
+def test_off_by_default_and_no_rows_for_single_models(make_fluxes):
+    fluxes = make_fluxes({("inversion", "A", "A", "land"): 1.0})
+    assert bootstrap(fluxes, {"p": (2000, 2000)}, OPTIONS).empty
+    assert bootstrap(fluxes, {"p": (2000, 2000)}, StatisticsOptions()).empty
+
+
+def test_tables_by_name(make_ensemble):
+    fluxes = make_ensemble()
+    plain = science_tables(fluxes, PERIODS, StatisticsOptions())
+    assert {"statistics", "reconciliation", "dipoles"} < set(plain)
+    assert "bootstrap" not in plain
+    changed = science_tables(
+        fluxes,
+        {"a": (2000, 2000), "b": (2001, 2001)},
+        StatisticsOptions(change=(("a", "b"),)),
+    )
+    assert len(changed["changes"]) == 3 * 4
