@@ -18,6 +18,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, fiel
 from hpcbudget.errors import ConfigError, HpcBudgetError, raise_all
 from hpcbudget.options import (
     AnyAdjustment,
+    BudgetOptions,
     ClosureOptions,
     EngineOptions,
     EnsembleOptions,
@@ -51,6 +52,7 @@ class Config(Model):
     regions: tuple[RegionSetChoice, ...] = ("gcb_bands",)
     periods: dict[str, tuple[int, int]] = Field({})
     statistics: StatisticsOptions = StatisticsOptions()
+    budget: BudgetOptions | None = None
     closure: ClosureOptions = ClosureOptions()
     engine: EngineOptions = EngineOptions()
     maps: MapsOptions | None = None

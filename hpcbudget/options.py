@@ -290,6 +290,14 @@ class TableEnsemble(Model):
     models: dict[str, str] = {}
 
 
+class BudgetOptions(Model):
+    """A Global Carbon Budget made of the run's members by the rules of an edition."""
+
+    edition: int
+    adjusted: bool = False
+    land: str = Field("land_s2", description="component that S_LAND is made of")
+
+
 class ClosureOptions(Model):
     """Tolerances of the closure account, relative to the sum of magnitudes."""
 

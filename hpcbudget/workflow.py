@@ -28,12 +28,13 @@ from hpcbudget.inputs.catalogue import Catalogue, open_catalogue
 from hpcbudget.inputs.series import SeriesKey
 from hpcbudget.report.page import build_report
 from hpcbudget.report.tables import annual_table, monthly_table, write_tables
+from hpcbudget.science.adjust import adjust
 from hpcbudget.science.annual import annual, decades
+from hpcbudget.science.budget import imbalance_rows, members_of_run, run_budget
 from hpcbudget.science.closure import Row, closure_account, require_closure
-from hpcbudget.science.dipoles import dipoles
-from hpcbudget.science.reconcile import reconciliation
-from hpcbudget.science.statistics import ensemble_statistics
-from hpcbudget.science.total import with_totals
+from hpcbudget.science.gcb import recipe
+from hpcbudget.science.results import science_tables
+from hpcbudget.science.tables import with_tables
 
 AUDIT = "zones = whole field"
 
@@ -153,7 +154,7 @@ def run_part(
         write_provenance(out, config, catalogue, plan)
         mine = plan.part(index, count)
         left = pending(plan, ledger, mine)
-        progress = Progress(out, len(mine), len(mine) - len(left), show, interval)
+        progress = Progress(out, len(mine), len(mine) - len(left), show, interval, part=part)
         execute_alone(plan.runner, left, progress, clock).settle()
 
 
@@ -168,7 +169,11 @@ def merge(out: Path, *, with_report: bool = True) -> Outcome:
 def finish(config: Config, plan: Plan, out: Path, *, with_report: bool = True) -> Outcome:
     """Make everything that follows from the totals of all blocks."""
     fluxes, audit = collect(plan, Ledger(out), config.period)
-    fluxes = with_totals(fluxes)
+    root = config.data_root
+    fluxes = with_tables(fluxes, config.tables, root=root, period=config.period)
+    tolerance = config.closure.tolerance
+    adjusted = adjust(fluxes, config.adjustments, root=root, tolerance=tolerance)
+    fluxes = adjusted.fluxes
     fluxes.attrs.update(
         {
             "title": config.title or config.name,
@@ -178,8 +183,8 @@ def finish(config: Config, plan: Plan, out: Path, *, with_report: bool = True) -
         }
     )
     write_fluxes(out / "fluxes.zarr", fluxes)
-    account = closure_account(fluxes, config.closure.tolerance, audit_rows(config, audit))
-    write_tables(out, make_tables(config, fluxes, account))
+    tables, account = analyse(config, fluxes, [*audit_rows(config, audit), *adjusted.account])
+    write_tables(out, {**tables, "closure": account})
     require_closure(account)
     return Outcome(out, build_report(out) if with_report else None, account)
 
@@ -194,19 +199,23 @@ def audit_rows(config: Config, audit: dict[SeriesKey, float]) -> list[Row]:
     return [(*n, AUDIT, v, tolerance, v <= tolerance) for n, v in worst.items()]
 
 
-def make_tables(
-    config: Config, fluxes: xr.Dataset, account: pd.DataFrame
-) -> dict[str, pd.DataFrame]:
-    """Compute all tables of the contract."""
+def analyse(
+    config: Config, fluxes: xr.Dataset, rows: list[Row]
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Compute all tables, and the closure account with the further `rows`."""
     periods = config.periods or decades(fluxes)
-    return {
+    tables = {
         "monthly": monthly_table(fluxes),
         "annual": annual_table(annual(fluxes)),
-        "statistics": ensemble_statistics(fluxes, periods, config.statistics),
-        "reconciliation": reconciliation(fluxes, periods, config.statistics),
-        "dipoles": dipoles(fluxes, periods, span=config.statistics.span),
-        "closure": account,
+        **science_tables(fluxes, periods, config.statistics),
     }
+    if config.budget is not None:
+        members = members_of_run(fluxes, land=config.budget.land)
+        rules = recipe(config.budget.edition)
+        budget = run_budget(members, rules, adjusted=config.budget.adjusted)
+        tables["budget"] = budget.reset_index()
+        rows = [*rows, *imbalance_rows(budget, periods)]
+    return tables, closure_account(fluxes, config.closure.tolerance, rows)
 
 
 def resolved_config(out: Path) -> Config:
@@ -232,4 +241,5 @@ def start_over(out: Path) -> None:
     Ledger(out).clear()
     for name in ("fluxes.zarr", "tables", "figures", "report", "domains"):
         shutil.rmtree(out / name, ignore_errors=True)
+    shutil.rmtree(out / "parts", ignore_errors=True)
     (out / "progress.jsonl").unlink(missing_ok=True)

@@ -31,6 +31,7 @@ def write(
     variable: str = "nbp",
     dtype: str = "f8",
     more: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]] | None = None,
+    time_attrs: dict[str, str] | None = None,
 ) -> None:
     """Write `values` (row, column), constant over one year, or (step, row, column)."""
     where = dict(coords or THREE_ROWS)
@@ -44,10 +45,11 @@ def write(
             days = [31, 29, *days[2:]]
         stamps = np.cumsum(days) - np.array(days) / 2
     attrs = {"units": units} if units else {}
+    time = {"units": f"days since {start}", "calendar": calendar, **(time_attrs or {})}
     dataset = xr.Dataset(
         {variable: (("time", *where), values.astype(dtype), attrs), **(more or {})},
         coords={
-            "time": ("time", stamps, {"units": f"days since {start}", "calendar": calendar}),
+            "time": ("time", stamps, time),
             **{
                 name: (name, x, {"units": "degrees_north" if name == "lat" else "degrees_east"})
                 for name, x in where.items()

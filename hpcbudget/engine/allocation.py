@@ -202,6 +202,8 @@ def allocation_client(
         try:
             yield client
         finally:
+            with suppress(Exception):  # in good order if possible: else they notice by themselves
+                client.retire_workers(close_workers=True)
             task.contact.unlink(missing_ok=True)
             shutil.rmtree(task.keys, ignore_errors=True)
 

@@ -19,7 +19,13 @@ from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.plan import Plan
 from hpcbudget.engine.progress import Progress
 from hpcbudget.engine.work import Done, Unit, Work
-from hpcbudget.errors import BlockError, HpcBudgetError, OutputError, StoppedEarlyError
+from hpcbudget.errors import (
+    BlockError,
+    ClusterError,
+    HpcBudgetError,
+    OutputError,
+    StoppedEarlyError,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -106,8 +112,8 @@ def execute_alone(
             break
         try:
             done = runner.run(block)
-        except OutputError:
-            raise
+        except (OutputError, StoppedEarlyError, ClusterError):
+            raise  # of the whole run: the clock may raise in the middle of a block
         except Exception as error:
             tally.lose(runner, block, error)
             progress.lost()

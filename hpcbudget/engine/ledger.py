@@ -8,6 +8,7 @@ fingerprint is that of the block as it would be computed now.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -24,6 +25,8 @@ from hpcbudget.errors import BusyError, LedgerError
 from hpcbudget.files import unwritable, write_atomic
 
 FAILED = ".failed"
+# Parallel file systems may be mounted without locks; then users must not start two drivers.
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 class Ledger:
@@ -86,16 +89,35 @@ class Ledger:
         with file:
             try:
                 fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            except OSError:
+            except OSError as error:
                 file.seek(0)
-                raise BusyError(
-                    "another driver works on this output directory",
-                    where=f"{self.out} ({file.read().strip() or 'unknown process'})",
-                    why="two drivers would do every block twice",
-                    fix="wait for it, stop it, or choose another --out",
-                ) from None
+                holder = file.read().strip()
+                if error.errno not in NO_LOCKS and not _an_earlier_turn_of_our_job(holder):
+                    raise BusyError(
+                        "another driver works on this output directory",
+                        where=f"{self.out} ({holder or 'unknown process'})",
+                        why="two drivers would do every block twice",
+                        fix="wait for it, stop it, or choose another --out",
+                    ) from None
             if not shared:
                 file.truncate(0)
-                file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+                me = {"host": socket.gethostname(), "pid": os.getpid(), "job": _our_job()}
+                file.write(json.dumps(me))
                 file.flush()
             yield
+
+
+def _our_job() -> str | None:
+    return os.environ.get("SLURM_JOB_ID")
+
+
+def _an_earlier_turn_of_our_job(holder: str) -> bool:
+    """Tell whether the lock is held by a run of this very job, requeued when its node was lost.
+
+    That one may go on for a while. Whatever it still writes is what we write.
+    """
+    try:
+        job = json.loads(holder)["job"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return job is not None and job == _our_job()

@@ -63,6 +63,16 @@ class Snapshot:
         )
 
 
+def progress_path(out: Path, part: tuple[int, int] | None = None) -> Path:
+    """Return the file of a run's events; each part has its own.
+
+    Lines that several nodes append to one file over a network can overwrite each other.
+    """
+    if part is None:
+        return out / "progress.jsonl"
+    return out / "parts" / f"{part[0]}-of-{part[1]}.jsonl"
+
+
 class Progress:
     """Counts blocks, writes ``progress.jsonl`` and tells a display, at most once per interval.
 
@@ -78,6 +88,8 @@ class Progress:
         Called with each `Snapshot`.
     interval : float
         Seconds between events; the first and the last block always give one.
+    part : (int, int), optional
+        Index and number of parts, if this is one of them.
     """
 
     def __init__(
@@ -87,8 +99,10 @@ class Progress:
         resumed: int,
         show: Callable[[Snapshot], None] | None = None,
         interval: float = 1.0,
+        part: tuple[int, int] | None = None,
     ) -> None:
-        self.path = out / "progress.jsonl"
+        self.path = progress_path(out, part)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.total, self.resumed = total, resumed
         self.done, self.failed, self.read_bytes, self.workers = resumed, 0, 0, 0
         self.show = show

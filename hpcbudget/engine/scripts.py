@@ -33,6 +33,8 @@ class Job:
     site : Site
     workers : int
         Worker processes, or parts of the array.
+    with_report : bool
+        Whether figures and the page are made.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Job:
     config: Path
     site: Site
     workers: int
+    with_report: bool = True
 
     @property
     def folder(self) -> Path:
@@ -106,6 +109,7 @@ def render(kind: Kind, job: Job, only: tuple[int, ...] = ()) -> str:
         "config": shlex.quote(str(job.config)),
         "site_file": shlex.quote(str(job.site_file)),
         "python": python,
+        "report": "" if job.with_report else " --no-report",
         "scratch": scratch_in_shell(job.site, kernels_folder(job.out), python),
         "job": "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
         if kind == "array"

@@ -60,9 +60,11 @@ def read_status(out: Path) -> Status:
     ConfigError
         If no run was begun in `out`.
     """
-    event = _latest(out / "progress.jsonl")
-    if event is None:
+    jobs = tuple(json.loads(line) for line in _lines(out / "jobs.jsonl") if line.endswith("}"))
+    event = _of_parts(out, _latest(out / "progress.jsonl"))
+    if event is None and not jobs:
         raise ConfigError("no run was begun here", where=str(out), fix="give the --out of a run")
+    event = event or _NOTHING_YET
     return Status(
         done=event["done"],
         failed=event["failed"],
@@ -73,8 +75,36 @@ def read_status(out: Path) -> Status:
         updated=event["time"],
         merged=(out / "fluxes.zarr" / "zarr.json").exists(),
         failures=tuple(Ledger(out).failures()),
-        jobs=tuple(json.loads(line) for line in _lines(out / "jobs.jsonl")),
+        jobs=jobs,
     )
+
+
+_NOTHING_YET: dict[str, Any] = {
+    **dict.fromkeys(("done", "failed", "total", "workers"), 0),
+    **{"gb_per_s": 0.0, "eta_seconds": None, "time": 0.0},
+}
+
+
+def _of_parts(out: Path, whole: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Add up the parts of an array, if one of them is what happened last."""
+    events = {path.stem: _latest(path) for path in (out / "parts").glob("*.jsonl")}
+    found = {name: event for name, event in events.items() if event is not None}
+    last = max(found, key=lambda name: found[name]["time"], default=None)
+    if last is None or (whole is not None and whole["time"] > found[last]["time"]):
+        return whole
+    # an earlier run may have been cut into another number of parts
+    ours = [e for n, e in found.items() if n.split("-")[-1] == last.split("-")[-1]]
+    running = [e for e in ours if e["done"] + e["failed"] < e["total"]]
+    blocks = json.loads((out / "provenance.json").read_text(encoding="utf-8"))["blocks"]
+    return {
+        "done": sum(e["done"] for e in ours),
+        "failed": sum(e["failed"] for e in ours),
+        "total": blocks,
+        "workers": len(running),
+        "gb_per_s": sum(e["gb_per_s"] for e in running),
+        "eta_seconds": max((e["eta_seconds"] or 0.0 for e in running), default=None),
+        "time": found[last]["time"],
+    }
 
 
 def _latest(path: Path) -> dict[str, Any] | None:

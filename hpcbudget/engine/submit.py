@@ -42,6 +42,7 @@ def prepare_submission(
     mode: Mode = "allocation",
     workers: int | None = None,
     only: tuple[int, ...] = (),
+    with_report: bool = True,
 ) -> Submission:
     """Render the scripts of a run; nothing is written or submitted.
 
@@ -56,6 +57,8 @@ def prepare_submission(
         Worker processes, or parts; default: what a node takes.
     only : tuple of int
         Elements of the array to submit again.
+    with_report : bool
+        Whether the last job draws figures and the page.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def prepare_submission(
         config=out / "config.resolved.yaml",
         site=site,
         workers=workers or site.node_workers,
+        with_report=with_report,
     )
     if only and mode != "array":
         raise ConfigError("--only names elements of an array", fix="add --mode array")

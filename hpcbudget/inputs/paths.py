@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hpcbudget.errors import InputError
+from hpcbudget.inputs.listing import files_of, is_listing
+from hpcbudget.inputs.remote import expand_url, is_remote
 
 
 def find_files(patterns: Iterable[str], root: Path, where: str) -> tuple[str, ...]:
@@ -17,7 +19,8 @@ def find_files(patterns: Iterable[str], root: Path, where: str) -> tuple[str, ..
     Parameters
     ----------
     patterns : iterable of str
-        Paths, globs (``**`` allowed) or URLs; ``~`` and environment variables are expanded.
+        Paths, globs (``**`` allowed), URLs, or rows of a table (see `listing`); ``~`` and
+        environment variables are expanded.
     root : Path
         What relative paths start from.
     where : str
@@ -30,8 +33,11 @@ def find_files(patterns: Iterable[str], root: Path, where: str) -> tuple[str, ..
     """
     found: list[str] = []
     for pattern in patterns:
-        if "://" in pattern:
-            found.append(pattern)
+        if is_listing(pattern):
+            found.extend(find_files(files_of(pattern, root, where), root, where))
+            continue
+        if is_remote(pattern):
+            found.extend(_remote(pattern, where))
             continue
         path = os.path.join(root, os.path.expandvars(os.path.expanduser(pattern)))
         if os.path.exists(path):
@@ -54,6 +60,15 @@ def find_files(patterns: Iterable[str], root: Path, where: str) -> tuple[str, ..
             fix="make the globs disjoint",
         )
     return tuple(found)
+
+
+def _remote(url: str, where: str) -> list[str]:
+    if not glob.has_magic(url):
+        return [url]
+    matches = expand_url(url)
+    if not matches:
+        raise InputError("no file matches", where=f"{where}, {url}", fix="correct the URL")
+    return matches
 
 
 def _near(path: str, root: Path) -> str:

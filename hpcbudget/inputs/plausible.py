@@ -62,8 +62,8 @@ def suspect_gross(component: str, gross_pgc_yr: float) -> str | None:
     Examples
     --------
     >>> suspect_gross("ocean", 4.0)
-    >>> print(suspect_gross("ocean", 4.0e3))  # doctest: +ELLIPSIS
-    global sum of magnitudes is 4e+03 Pg C/yr, expected 0.4 to 15: a factor near 1e3 (g taken for kg) ...
+    >>> suspect_gross("ocean", 4.0e3).split(": ")[1].split(" or ")[0]
+    'a factor near 1e3 (g taken for kg)'
     """
     bounds = RANGES.get(component)
     if bounds is None or bounds.gross[0] <= gross_pgc_yr <= bounds.gross[1]:

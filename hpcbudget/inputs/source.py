@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from hpcbudget.errors import InputError, MissingChunkError
 from hpcbudget.inputs.classic import check_length
+from hpcbudget.inputs.remote import is_remote, local_copy
 
 NETCDF_LOCK = threading.RLock()
 """Held around every call into netCDF-C or HDF5."""
@@ -107,7 +108,7 @@ class NetcdfSource(Source):
     def __init__(self, path: str, group: str | None = None) -> None:
         self.path = path
         with NETCDF_LOCK:
-            self._root = _open_dataset(path)
+            self._root = _open_dataset(local_copy(path) if is_remote(path) else path)
             try:
                 held = _inner_group(self._root, group, path)
                 self.attrs = {k: held.getncattr(k) for k in held.ncattrs()}
@@ -238,6 +239,6 @@ def engine_of(path: str) -> Engine:
     bare = path.rstrip("/")
     if bare.endswith((".zarr", ".zarr.zip")):
         return "zarr"
-    if "://" not in path and any((Path(path) / mark).exists() for mark in marks):
+    if not is_remote(path) and any((Path(path) / mark).exists() for mark in marks):
         return "zarr"
     return "netcdf"

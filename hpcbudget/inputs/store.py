@@ -19,6 +19,7 @@ import numpy.typing as npt
 from hpcbudget.errors import HpcBudgetError
 from hpcbudget.inputs.decode import Decoding
 from hpcbudget.inputs.layout import Layout
+from hpcbudget.inputs.remote import is_remote, remote_identity
 from hpcbudget.inputs.source import Variable, engine_of, open_source
 from hpcbudget.inputs.zarr_source import ZarrSource
 
@@ -171,8 +172,8 @@ def read_unit(variable: Variable, time_axis: int) -> int:
 
 def file_identity(path: str) -> str:
     """Return size and time of change of a local file; the text 'absent' if it is not there."""
-    if "://" in path:
-        return "remote"
+    if is_remote(path):
+        return remote_identity(path)
     try:
         status = os.stat(Path(path))
     except OSError:

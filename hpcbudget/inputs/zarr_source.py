@@ -28,6 +28,7 @@ import zarr
 from zarr.core.sync import sync
 
 from hpcbudget.errors import InputError, MissingChunkError
+from hpcbudget.inputs.remote import is_remote, unreachable
 from hpcbudget.inputs.shards import ShardIndex
 from hpcbudget.inputs.source import Engine, Index, Source, Variable
 
@@ -66,13 +67,15 @@ class ZarrSource(Source):
 
     def __init__(self, path: str, group: str | None = None) -> None:
         self.path = path.rstrip("/")
-        self.is_local = "://" not in path and os.path.isdir(path)
-        if "://" not in path and not Path(path).exists():
+        self.is_local = not is_remote(path) and os.path.isdir(path)
+        if not is_remote(path) and not Path(path).exists():
             raise InputError("store not found", where=path, fix="correct the path or set --data")
         try:
             self._group = zarr.open_group(self.path, mode="r", path=(group or "").strip("/"))
             arrays = self._arrays_of(self._group, group)
         except Exception as error:  # stores of all kinds raise what they like
+            if is_remote(path):
+                raise unreachable(path, error) from None
             place = f" with group {group!r}" if group else ""
             raise InputError(
                 f"cannot be opened as a zarr group{place}: {error or type(error).__name__}",

@@ -210,11 +210,11 @@ def _add_tile(
     weight: Any, coarse: Any, fine: Any, cell_weight: Any, cell_area: Any, grids: Any,
     total: Any, error: Any, missing_m2: Any, fine_m2: Any,
 ) -> None:  # fmt: skip
-    """Add runs first .. last - 1 of field[cell] to total, error[zone * lane] and the areas[zone]."""
+    """Add the runs first .. last - 1 of field[cell] to total, error[zone * lane], areas[zone]."""
     for r in range(first, last):
-        z = np.int64(zone[r])
-        high = load(total, z * LANES)
-        low = load(error, z * LANES)
+        z = zone[r]
+        high = load(total, LANES * z)
+        low = load(error, LANES * z)
         scale = spread(weight[r] if uniform[r] else 1.0)
         n_missing = 0
         i, end = start[r], stop[r]
@@ -245,8 +245,8 @@ def _add_tile(
             n_missing += gone
             high, lost = two_sum(high, term * scale)
             low = low + lost
-        store(total, z * LANES, high)
-        store(error, z * LANES, low)
+        store(total, LANES * z, high)
+        store(error, LANES * z, low)
         if n_missing and uniform[r]:
             missing_m2[z] += n_missing * coarse[r]
             fine_m2[z] += n_missing * fine[r]
@@ -254,14 +254,21 @@ def _add_tile(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _sum_last(field: Any, cell_weight: Any, uniform: Any, first: Any, stop: Any) -> Any:
-    """Do as `sum_part` within the last 64 cells, beyond which nothing may be read."""
-    cells = np.zeros(BLOCK, field.dtype)
-    cells[: stop - first] = field[first:stop]
-    if uniform:
-        return sum_part(cells, None, 0, stop - first)
-    weights = np.zeros(BLOCK)
-    weights[: stop - first] = cell_weight[first:stop]
-    return sum_part(cells, weights, 0, stop - first)
+    """Do as `sum_part` near the end of the field, beyond which nothing may be read."""
+    cells = np.zeros(BLOCK)
+    n_missing = 0
+    for i in range(first, stop):
+        if np.isnan(field[i]):
+            n_missing += 1
+        else:
+            cells[i - first] = field[i] if uniform else field[i] * cell_weight[i]
+    width = BLOCK
+    while width > LANES:
+        width //= 2
+        for i in range(width):
+            even = i + i - i % LANES
+            cells[i] = cells[even] + cells[even + LANES]
+    return load(cells, 0), n_missing
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

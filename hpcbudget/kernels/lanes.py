@@ -4,6 +4,7 @@ A compiler may not reorder floating-point additions, so a plain loop waits for e
 it starts the next and cannot keep up with memory. Here the order is written down as eight lanes,
 which every processor works through with the vector width it has, to the same bits: lane l of a
 block adds its cells l, l + 8, ... l + 56 as ``((a + b) + (c + d)) + ((e + f) + (g + h))``.
+NaN is dealt with by selection, not by a branch: a branch that hangs on a value waits for memory.
 
 Called from Python, as with ``NUMBA_DISABLE_JIT=1``, lanes are numpy arrays of eight float64; in
 compiled code they are one LLVM vector. ``+``, ``-`` and ``*`` work on both, and so does
@@ -11,6 +12,9 @@ compiled code they are one LLVM vector. ``+``, ``-`` and ``*`` work on both, and
 
 Compiled code checks no bounds: whoever calls `sum_part` sees to it that 64 cells can be read.
 """
+
+# numba's extension interface and llvmlite have no types
+# mypy: disable-error-code="import-untyped,no-untyped-call"
 
 from __future__ import annotations
 
@@ -21,14 +25,15 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.typing import signature as typing_signature
-from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.core.typing.templates import AbstractTemplate, Signature, infer_global
 from numba.extending import lower_builtin, models, register_model
 from numpy.typing import NDArray
 
 LANES = 8
 BLOCK = 64
-AHEAD_BYTES = 4096  # how far ahead memory is asked for; without, a third of the time goes in waiting
+AHEAD_BYTES = (
+    4096  # how far ahead memory is asked for; without, a third of the time goes in waiting
+)
 
 Lanes = NDArray[np.float64]
 Table = NDArray[np.float64] | None
@@ -56,12 +61,12 @@ def store(array: NDArray[np.float64], first: int, lanes: Lanes) -> None:
 
 
 def sum_block(field: NDArray[Any], weight: Table, first: int) -> tuple[Lanes, int]:
-    """Return the lanes of ``field[first : first + 64] * weight[...]``, NaN as 0, and count NaN."""
+    """Add up ``field[first : first + 64]``: see `sum_part`."""
     return sum_part(field, weight, first, first + BLOCK)
 
 
 def sum_part(field: NDArray[Any], weight: Table, first: int, stop: int) -> tuple[Lanes, int]:
-    """Do the same with ``field[first:stop]``, at most a block, filled up with zeros.
+    """Add up a block, ``field[first:stop] * weight[first:stop]`` filled up with zeros, in lanes.
 
     Parameters
     ----------
@@ -73,7 +78,9 @@ def sum_part(field: NDArray[Any], weight: Table, first: int, stop: int) -> tuple
     Returns
     -------
     lanes : float64[8]
+        Sums of the block's eight vectors, NaN counted as 0.
     n_missing : int
+        Number of NaN.
 
     Examples
     --------
@@ -98,7 +105,7 @@ _I8, _I32, _I64 = (ir.IntType(bits) for bits in (8, 32, 64))
 _FLOAT64 = ir.VectorType(ir.DoubleType(), LANES)
 
 
-class _LanesType(types.Type):  # type: ignore[misc]
+class _LanesType(types.Type):
     def __init__(self) -> None:
         super().__init__(name=f"float64x{LANES}")
 
@@ -108,15 +115,15 @@ _SUM = types.Tuple((_LANES, types.int64))
 
 
 @register_model(_LanesType)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, _FLOAT64)
 
 
 def _compiles(function: Any, result: Any, *kinds: Any) -> Any:
-    """Decorate the LLVM code generator of `function` for arguments of these types."""
+    """Decorate what generates the LLVM code of `function` for arguments of these types."""
 
-    class Typing(AbstractTemplate):  # type: ignore[misc]
+    class Typing(AbstractTemplate):
         key = function
 
         def generic(self, given: Any, keywords: Any) -> Any:
@@ -128,7 +135,7 @@ def _compiles(function: Any, result: Any, *kinds: Any) -> Any:
                 if of_class and not isinstance(mine, kind):
                     return None
                 wanted.append(mine if of_class else kind)
-            return typing_signature(result, *wanted)
+            return Signature(result, tuple(wanted), recvr=None)
 
     infer_global(function, types.Function(Typing))
     return lower_builtin(function, *kinds)
@@ -198,22 +205,6 @@ def _sum_valid(builder: Any, cells: Sequence[Any], weights: Sequence[Any]) -> tu
     return _tree(builder, terms), builder.zext(builder.call(add_up, flags), _I64)
 
 
-class _Result:
-    """The value of a branch in LLVM code: assigned in every arm, read after."""
-
-    def __init__(self, builder: Any) -> None:
-        self.builder = builder
-        self.slots = [cgutils.alloca_once(builder, kind) for kind in (_FLOAT64, _I64)]
-
-    def set(self, values: tuple[Any, Any]) -> None:
-        for slot, value in zip(self.slots, values, strict=True):
-            self.builder.store(value, slot)
-
-    def get(self, context: Any, kind: Any) -> Any:
-        values = [self.builder.load(slot) for slot in self.slots]
-        return context.make_tuple(self.builder, kind, values)
-
-
 def _readers(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, Any]:
     field = _Reader(context, builder, signature.args[0], args[0], args[2])
     if isinstance(signature.args[1], types.NoneType):
@@ -234,7 +225,7 @@ def _sum_part(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     field, table = _readers(context, builder, signature, args)
     left = builder.trunc(builder.sub(args[3], args[2]), _I32)
     numbers = ir.VectorType(_I32, LANES)
-    result = _Result(builder)
+    slots = [cgutils.alloca_once(builder, kind) for kind in (_FLOAT64, _I64)]
 
     def add(n_vectors: int) -> None:
         field.ask_ahead(n_vectors)
@@ -247,7 +238,8 @@ def _sum_part(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             if weight is not None:
                 weight = builder.select(inside, weight, _zeros(_FLOAT64))
             weights.append(weight)
-        result.set(_sum_valid(builder, cells, weights))
+        for slot, value in zip(slots, _sum_valid(builder, cells, weights), strict=True):
+            builder.store(value, slot)
 
     # zeros change nothing, so vectors beyond the end can be left out
     with builder.if_else(builder.icmp_signed("<=", left, ir.Constant(_I32, LANES))) as (one, more):
@@ -260,7 +252,7 @@ def _sum_part(context: Any, builder: Any, signature: Any, args: Any) -> Any:
                     add(4)
                 with eight:
                     add(8)
-    return result.get(context, signature.return_type)
+    return context.make_tuple(builder, signature.return_type, list(map(builder.load, slots)))
 
 
 for _table in (types.Array, types.NoneType):

@@ -17,16 +17,19 @@ from numpy.typing import ArrayLike, NDArray
 
 
 @register_jitable
-def two_sum(a: float, b: float) -> tuple[float, float]:
-    """Return ``a + b`` rounded, and the error of that rounding (exact while both are finite)."""
+def two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return ``a + b`` rounded, and the error of that rounding (exact while both are finite).
+
+    Takes numbers or, lane by lane, what `hpcbudget.kernels.lanes` calls lanes.
+    """
     total = a + b
     b_seen = total - a
     return total, (a - (total - b_seen)) + (b - b_seen)
 
 
 @register_jitable
-def snap(value: Any, magic: float) -> Any:
-    """Round `value` (number or array) to the grid of `magic`, one of `snapping_grids`."""
+def snap(value: Any, magic: Any) -> Any:
+    """Round `value` (number, array or lanes) to the grid of `magic`, one of `snapping_grids`."""
     return (value + magic) - magic
 
 

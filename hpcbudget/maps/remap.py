@@ -72,6 +72,7 @@ class Remap:
             )
         source, destination = weights.source, weights.destination
         overlap = weights.overlap
+        tables: tuple[Table, ...]
         if isinstance(overlap, BoxOverlap):
             assert source.lat_edges_deg is not None
             assert source.lon_edges_deg is not None

@@ -17,9 +17,9 @@ import xarray as xr
 
 from hpcbudget.errors import HpcBudgetError
 from hpcbudget.options import Add, AnyAdjustment, Fossil, Rivers
-from hpcbudget.science.closure import GLOBE, Row, relative_difference
+from hpcbudget.science.closure import Row, relative_difference
 from hpcbudget.science.steps import FOSSIL, STEPS, chosen, names, where_is
-from hpcbudget.science.total import LAND, OCEAN, TOTAL, with_totals
+from hpcbudget.science.total import GLOBE, LAND, OCEAN, TOTAL, with_totals
 
 
 @dataclass(frozen=True)

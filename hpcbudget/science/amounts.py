@@ -14,8 +14,8 @@ import xarray as xr
 import yaml
 
 from hpcbudget.errors import ConfigError, InputError
-from hpcbudget.science.closure import GLOBE
 from hpcbudget.science.ensemble import FloatArray
+from hpcbudget.science.total import GLOBE
 
 UNASSIGNED = "unassigned"
 

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from hpcbudget.science.annual import Periods, annual
-from hpcbudget.science.closure import GLOBE, Row
+from hpcbudget.science.closure import Row
 from hpcbudget.science.ensemble import EnsembleKey, votes
 from hpcbudget.science.gcb import (
     BUDGET_TERMS,
@@ -20,6 +20,7 @@ from hpcbudget.science.gcb import (
     multi_model,
     ocean_sink,
 )
+from hpcbudget.science.total import GLOBE
 
 INVENTORY = "bookkeeping"
 """Family of everything that is accounted for rather than modelled or measured as a flux."""

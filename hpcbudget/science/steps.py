@@ -16,9 +16,8 @@ import xarray as xr
 from hpcbudget.errors import ConfigError
 from hpcbudget.options import Add, AnyAdjustment, Combine, Fossil, Rivers, Scale
 from hpcbudget.science.amounts import UNASSIGNED, by_region, from_table, of_edition
-from hpcbudget.science.closure import GLOBE
 from hpcbudget.science.ensemble import FloatArray
-from hpcbudget.science.total import LAND, OCEAN
+from hpcbudget.science.total import GLOBE, LAND, OCEAN
 
 FOSSIL = "fossil"
 

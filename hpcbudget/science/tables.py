@@ -12,9 +12,9 @@ import xarray as xr
 
 from hpcbudget.errors import HpcBudgetError, InputError, raise_all
 from hpcbudget.options import TableEnsemble
-from hpcbudget.science.closure import GLOBE
 from hpcbudget.science.ensemble import FloatArray
 from hpcbudget.science.sheet import Sheet, read_sheet
+from hpcbudget.science.total import GLOBE
 
 PGC_PER_UNIT: Final[dict[str, float]] = {
     "Pg C yr-1": 1.0,

@@ -7,6 +7,9 @@ import xarray as xr
 
 LAND, OCEAN, TOTAL = "land", "ocean", "total"
 
+GLOBE = "Globe"
+"""Id of the region that holds all others."""
+
 _FINEST_FIRST = ("month", "year", "period")
 
 
@@ -60,11 +63,10 @@ def with_totals(fluxes: xr.Dataset) -> xr.Dataset:
     ]
     if not pairs:
         return fluxes
+    dims = ("series", "region", "time")
     land = fluxes.isel(series=[a for a, _ in pairs])
     ocean = fluxes.isel(series=[b for _, b in pairs])
-    total = land.assign(
-        flux_pgc_yr=land["flux_pgc_yr"].copy(data=within_reach(land) + within_reach(ocean))
-    )
+    total = land.assign(flux_pgc_yr=(dims, np.sum(parts_of_total(land, ocean), axis=0)))
     total = total.assign_coords(
         component=("series", np.full(len(pairs), TOTAL)),
         resolution=("series", _coarser(land, ocean)),
@@ -78,29 +80,38 @@ def with_totals(fluxes: xr.Dataset) -> xr.Dataset:
                      compat="override", join="outer", combine_attrs="override")  # fmt: skip
 
 
-def within_reach(component: xr.Dataset) -> np.ndarray:
-    """Return a component's fluxes, zero where it does not reach.
+def parts_of_total(land: xr.Dataset, ocean: xr.Dataset) -> np.ndarray:
+    """Return the two parts of totals, zero where only the other one reaches.
 
-    It does not reach into a region if it has no valid cell there although it has some on the
-    globe in that month: an inland region has no ocean. Without areas nothing is known of that.
+    A component does not reach into a region if it has no valid cell there although it is known
+    for the globe in that month: an inland region has no ocean. Without areas nothing is known
+    of that.
 
     Parameters
     ----------
-    component : xarray.Dataset
-        ``flux_pgc_yr`` and, if known, ``valid_area_m2`` (series, region, time).
+    land, ocean : xarray.Dataset
+        ``flux_pgc_yr`` and, if known, ``valid_area_m2`` (series, region, time) of the same
+        members in the same order.
 
     Returns
     -------
-    ndarray, shape (series, region, time)
-        NaN where the flux is unknown.
+    ndarray, shape (2, series, region, time)
+        NaN where a part is unknown, or where neither reaches.
     """
+    parts = np.stack([_zero_beyond_reach(part) for part in (land, ocean)])
+    dims = ("series", "region", "time")
+    given = [part["flux_pgc_yr"].transpose(*dims).values for part in (land, ocean)]
+    return np.where(np.isnan(given).all(axis=0), np.nan, parts)
+
+
+def _zero_beyond_reach(component: xr.Dataset) -> np.ndarray:
     dims = ("series", "region", "time")
     flux = component["flux_pgc_yr"].transpose(*dims).values
-    if "valid_area_m2" not in component or "Globe" not in component["region"].values:
+    regions = component["region"].values.tolist() if "region" in component.coords else []
+    if "valid_area_m2" not in component or GLOBE not in regions:
         return np.asarray(flux)
     area = component["valid_area_m2"].transpose(*dims).values
-    globe = component["region"].values.tolist().index("Globe")
-    alive = np.isfinite(flux[:, globe])[:, np.newaxis, :]
+    alive = np.isfinite(flux[:, [regions.index(GLOBE)]])
     return np.where(np.isnan(flux) & (area == 0) & alive, 0.0, flux)
 
 

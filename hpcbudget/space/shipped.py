@@ -59,7 +59,8 @@ def coastline() -> tuple[Array, ...]:
         for shift in (-360.0, 0.0, 360.0):
             moved = np.add(ring, (shift, 0.0))
             inside = np.abs(moved[:, 0]) <= 180.0
-            pieces = np.split(moved, np.flatnonzero(np.diff(inside)) + 1)
+            seam = np.abs(np.diff(moved[:, 0])) > 180.0
+            pieces = np.split(moved, np.flatnonzero(np.diff(inside) | seam) + 1)
             lines.extend(p for p in pieces if len(p) > 1 and abs(p[0, 0]) <= 180.0)
     return tuple(lines)
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcbudget.kernels.integrate import fold, integrate, make_runs, warm
+from hpcbudget.kernels.runs import TILE
 
 
 def twin(values, labels, weight, area_m2, n_zones):
@@ -41,7 +42,7 @@ def assert_agrees(values, labels, weight, area_m2, n_zones, row_length):
 @st.composite
 def problems(draw):
     """Draw values, labels, weights and areas of a small grid of any structure."""
-    rows, row_length = draw(st.integers(1, 4)), draw(st.integers(1, 90))
+    rows, row_length = draw(st.integers(1, 4)), draw(st.integers(1, 200))
     n_zones, n_steps = draw(st.integers(1, 5)), draw(st.integers(1, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     cells = rows * row_length
@@ -91,6 +92,40 @@ def test_a_cell_that_turns_valid_or_missing_is_seen(problem, data):
     cell = data.draw(st.integers(0, labels.size - 1))
     values[0, cell] = 5.0 if np.isnan(values[0, cell]) else np.nan
     assert_agrees(values, labels, weight, area_m2, n_zones, row_length)
+
+
+@given(problems(), st.data())
+def test_cells_proven_missing_may_be_skipped_without_changing_a_bit(problem, data):
+    values, labels, weight, area_m2, n_zones, row_length = problem
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    length = data.draw(st.sampled_from([1, 30, 200]))
+    never = (rng.random(labels.size // length + 1) < 0.6).repeat(length)[: labels.size]
+    values[:, never] = np.nan
+    known = make_runs(labels, weight, area_m2, n_zones, row_length, never_valid=never)
+    plain = make_runs(labels, weight, area_m2, n_zones, row_length)
+    for skipped, read in zip(integrate(values, known), integrate(values, plain), strict=True):
+        np.testing.assert_array_equal(skipped, read)
+    np.testing.assert_array_equal(known.zone_area_m2, plain.zone_area_m2)
+
+
+def test_blocks_proven_missing_are_not_read():
+    one = np.ones(1024)
+    never = np.zeros(1024, np.bool_)
+    never[100:900] = True
+    runs = make_runs(np.zeros(1024, np.int32), one, one, 1, 1024, never_valid=never)
+    assert list(zip(runs.start.tolist(), runs.stop.tolist(), strict=True)) == [
+        (0, 128),
+        (896, 1024),
+    ]
+    assert runs.zone_area_m2.tolist() == [1024.0]
+
+
+def test_runs_longer_than_a_tile_keep_their_bits():
+    n = 3 * TILE + 77
+    rng = np.random.default_rng(11)
+    values, area_m2 = rng.normal(size=(2, n)), rng.uniform(size=n)
+    values[:, ::7] = np.nan
+    assert_agrees(values, np.zeros(n, np.int32), area_m2, area_m2, 1, n)
 
 
 def test_3x4_grid_by_hand():

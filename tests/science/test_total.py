@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from hpcbudget.science.closure import closure_account
 from hpcbudget.science.total import with_totals
 
 
@@ -45,3 +46,16 @@ def test_area_counts_once_and_resolution_is_the_coarser(make_fluxes):
     fluxes["valid_area_m2"][:] = 100.0
     fluxes["missing_area_m2"][:] = 0.0
     assert (with_totals(fluxes).isel(series=-1)["valid_area_m2"] == 100).all()
+
+
+def test_an_inland_region_has_no_ocean_but_a_total(make_fluxes):
+    name = ("inversion", "A", "A")
+    land = np.array([[-3.0], [-1.0], [-2.0], [np.nan]])
+    ocean = np.array([[-2.0], [np.nan], [-2.0], [np.nan]])
+    fluxes = with_totals(make_fluxes({(*name, "land"): land, (*name, "ocean"): ocean}))
+    total = fluxes.isel(series=-1, time=0)["flux_pgc_yr"].values
+    np.testing.assert_array_equal(total, [-5.0, -1.0, -4.0, np.nan])
+    assert closure_account(fluxes, 1e-12)["ok"].all()
+    unknown = make_fluxes({(*name, "land"): land, (*name, "ocean"): ocean})
+    unknown["valid_area_m2"][1, 1] = 5.0  # it has cells there: then its flux is not zero but lost
+    assert np.isnan(with_totals(unknown).isel(series=-1, region=1)["flux_pgc_yr"]).all()

@@ -1,0 +1,76 @@
+"""Commands for stores: lay them out for streaming, and find what they have lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpcbudget.cli.app import AsJson, app
+from hpcbudget.cli.display import tell
+from hpcbudget.errors import MissingChunkError, Problems
+
+Group = Annotated[str | None, typer.Option("--group", help="Group within the files.")]
+
+
+@app.command()
+def ingest(
+    sources: Annotated[list[str], typer.Argument(metavar="SRC... DST.zarr")],
+    variable: Annotated[
+        list[str] | None, typer.Option("--variable", help="Only these (may be repeated).")
+    ] = None,
+    group: Group = None,
+) -> None:
+    """Write files as zarr laid out for streaming, bit for bit, and check them on the way.
+
+    Example: hpcbudget ingest nbp_*.nc nbp.zarr
+    """
+    from hpcbudget.inputs.ingest import ingest as ingest_files
+
+    if len(sources) < 2:
+        raise typer.BadParameter("give at least one source and the target store")
+
+    def show(done: int, total: int) -> None:
+        tell(f"shard {done}/{total}")
+
+    report = ingest_files(
+        sources[:-1], Path(sources[-1]), variables=tuple(variable or ()), group=group, progress=show
+    )
+    for note in report.notes:
+        print(f"note: {note}")
+    print(
+        f"{report.target}: {', '.join(report.variables)}, {report.n_steps} steps, "
+        f"{report.read_bytes / 1e9:.3f} GB read, {report.stored_bytes / 1e9:.3f} GB stored, "
+        f"{report.resumed_shards} shards kept from an earlier run"
+    )
+
+
+@app.command()
+def verify(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="zarr store or netCDF file.")],
+    group: Group = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every chunk and name those that are missing, truncated or corrupt.
+
+    Example: hpcbudget verify nbp.zarr
+    """
+    from hpcbudget.inputs.verify import verify as verify_store
+
+    found = verify_store(store, group=group)
+    defects = [str(defect) for defect in found.defects]
+    if as_json:
+        print(json.dumps({"ok": found.ok, "objects": found.objects, "defects": defects}, indent=1))
+        raise typer.Exit(0 if found.ok else 3)
+    if not found.ok:
+        raise Problems(
+            [
+                MissingChunkError(
+                    defect, where=store, why="it would be lost or wrong in every total"
+                )
+                for defect in defects
+            ]
+        )
+    print(f"{store}: {found.objects} stored objects, {found.read_bytes / 1e9:.3f} GB: all whole")

@@ -1,0 +1,94 @@
+"""Weights kept under the hash of everything they depend on, so that they are made once.
+
+Any number of processes may make the same weights at the same time: each writes a file of its own
+and renames it, and all of them hold the same numbers. A damaged file is made again.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from hpcbudget.errors import OutputError
+from hpcbudget.files import write_atomic
+from hpcbudget.space.grid import Grid
+from hpcbudget.space.overlap import Table
+from hpcbudget.space.weights import Edges, Method, Weights, make_weights, weights_key
+
+CACHE_VARIABLE = "HPCBUDGET_CACHE"
+
+logger = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path:
+    """Return ``$HPCBUDGET_CACHE``, else ``hpcbudget`` in the user's cache folder."""
+    given = os.environ.get(CACHE_VARIABLE)
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "hpcbudget"
+
+
+def cached_weights(
+    source: Grid,
+    destination: Grid,
+    *,
+    method: Method = "conservative",
+    edges: Edges | None = None,
+    folder: Path | None = None,
+    threads: int = 1,
+) -> Weights:
+    """Return weights from the cache, or make them and keep them.
+
+    Weights between box grids are made in less time than a file is read, and are not kept.
+
+    Parameters
+    ----------
+    source, destination, method, edges, threads
+        As for `make_weights`.
+    folder : Path, optional
+        Where to keep them. Default: `cache_folder`.
+    """
+    if edges is None:
+        edges = "parallels" if source.is_boxes and destination.is_boxes else "great_circles"
+    if edges == "parallels":
+        return make_weights(source, destination, method=method, edges=edges)
+    folder = (cache_folder() if folder is None else folder) / "weights"
+    path = folder / f"{weights_key(source, destination, method, edges)}.npz"
+    found = _load(path, source, destination, method, edges)
+    if found is not None:
+        return found
+    weights = make_weights(source, destination, method=method, edges=edges, threads=threads)
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        allow_pickle=False,
+        source_area=weights.source_area,
+        destination_area=weights.destination_area,
+        **weights.table._asdict(),
+    )
+    try:
+        write_atomic(path, buffer.getvalue())
+    except OutputError as error:  # the weights are there; only the next run has to make them again
+        logger.warning("weights not kept: %s", error)
+    return weights
+
+
+def _load(
+    path: Path, source: Grid, destination: Grid, method: Method, edges: Edges
+) -> Weights | None:
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            table = Table(arrays["indptr"], arrays["indices"], arrays["data"])
+            areas = arrays["source_area"], arrays["destination_area"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        logger.warning("weights in %s are damaged and made again: %s", path, error)
+        return None
+    return Weights(source, destination, method, edges, table, *areas)

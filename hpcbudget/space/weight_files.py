@@ -1,0 +1,230 @@
+"""Weights files in the layout that ESMF and SCRIP share, read and written.
+
+``S`` (n_s), ``row`` and ``col`` (one-based) are the weights; ``area_a``, ``frac_a`` and
+``area_b``, ``frac_b`` describe the source and the destination; ``xc``, ``yc``, ``xv``, ``yv`` are
+their centres and corners, ``src_grid_dims`` and ``dst_grid_dims`` their shapes in Fortran order.
+Files of ``ESMF_RegridWeightGen`` and of xESMF (``S``, ``row``, ``col`` only) are understood too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcbudget.errors import RegridError
+from hpcbudget.files import unwritable
+from hpcbudget.space.grid import Array, Grid
+from hpcbudget.space.overlap import Table
+from hpcbudget.space.weights import CONSERVATIVE, Method, Weights
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_METHODS: dict[str, Method] = {
+    "conservative": "conservative",
+    "bilinear": "bilinear",
+    "nearest": "nearest_s2d",
+}
+
+
+def write_weights(weights: Weights, path: Path) -> None:
+    """Write a weights file: whole, or not at all.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        weights_dataset(weights).to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+
+
+def weights_dataset(weights: Weights) -> xr.Dataset:
+    """Return weights in the variables and attributes of an ESMF weights file."""
+    import xarray as xr
+
+    table = weights.table
+    normed = weights.method == "conservative_normed"
+    conservative = weights.method in CONSERVATIVE
+    variables: dict[str, Any] = {
+        "S": ("n_s", weights.normalised),
+        "row": ("n_s", (table.rows + 1).astype(np.int32)),
+        "col": ("n_s", (table.indices + 1).astype(np.int32)),
+    }
+    sides = (
+        ("a", "src", weights.source, weights.source_area, weights.source_fraction),
+        ("b", "dst", weights.destination, weights.destination_area, weights.destination_fraction),
+    )
+    for letter, word, grid, area, fraction in sides:
+        lat, lon = grid.centres()
+        corner_lat, corner_lon = grid.corners()
+        degrees, cells = {"units": "degrees"}, f"n_{letter}"
+        variables |= {
+            f"{word}_grid_dims": (f"{word}_grid_rank", np.array(grid.shape[::-1], np.int32)),
+            f"yc_{letter}": (cells, lat, degrees),
+            f"xc_{letter}": (cells, lon, degrees),
+            f"yv_{letter}": ((cells, f"nv_{letter}"), corner_lat, degrees),
+            f"xv_{letter}": ((cells, f"nv_{letter}"), corner_lon, degrees),
+            f"mask_{letter}": (cells, (area > 0).astype(np.int32)),
+            f"area_{letter}": (cells, area, {"units": "square radians"}),
+            f"frac_{letter}": (cells, fraction),
+        }
+    attributes = {
+        "title": f"{weights.source.describe()} to {weights.destination.describe()}",
+        "normalization": "fracarea" if normed else "destarea",
+        "map_method": "Conservative remapping" if conservative else weights.method,
+        "cell_edges": weights.edges.replace("_", " "),
+        "source_grid": weights.source.content_hash(),
+        "destination_grid": weights.destination.content_hash(),
+        "conventions": "SCRIP",
+    }
+    return xr.Dataset(variables, attrs=attributes)
+
+
+def read_weights(
+    path: Path, *, source: Grid | None = None, destination: Grid | None = None
+) -> Weights:
+    """Read a weights file of ours, of ESMF, of SCRIP or of xESMF.
+
+    Parameters
+    ----------
+    path : Path
+        NetCDF file.
+    source, destination : Grid, optional
+        The grids that the weights are meant for; needed where the file holds no corners. A grid of
+        another size than the file's is refused, and so is another grid under one of our own files.
+
+    Raises
+    ------
+    RegridError
+        Not a weights file, or one for other grids.
+    """
+    import xarray as xr
+
+    try:
+        with xr.open_dataset(path, decode_times=False) as opened:
+            ds = opened.load()
+    except Exception as error:
+        raise RegridError(
+            f"cannot be read: {error}", where=str(path), fix="give a NetCDF weights file"
+        ) from None
+    try:
+        return from_dataset(ds, source, destination)
+    except RegridError as error:
+        raise error.at(str(path)) from None
+
+
+def from_dataset(ds: xr.Dataset, source: Grid | None, destination: Grid | None) -> Weights:
+    """Return the weights that the variables of a weights file hold (see `read_weights`)."""
+    names = {"S": "S", "row": "row", "col": "col"}
+    if "remap_matrix" in ds:  # SCRIP's own names
+        names = {"S": "remap_matrix", "row": "dst_address", "col": "src_address"}
+    if not set(names.values()) <= set(map(str, ds.variables)):
+        raise RegridError(
+            "has no weights S, row, col", fix="make one with 'hpcbudget weights' or ESMF"
+        )
+    source = _check(ds, "a", "src", source, "source_grid")
+    destination = _check(ds, "b", "dst", destination, "destination_grid")
+    data = np.asarray(ds[names["S"]].values, np.float64)
+    data = data[:, 0] if data.ndim == 2 else data
+    row, col = (ds[names[n]].values.astype(np.int64) - 1 for n in ("row", "col"))
+    outside = (row < 0) | (row >= destination.size) | (col < 0) | (col >= source.size)
+    if outside.any():
+        raise RegridError(
+            f"{int(outside.sum())} weights point outside the grids",
+            fix="make the weights again for these grids",
+        )
+    method, normed = _method(ds)
+    table = Table.from_entries(row, col, data, destination.size)
+    source_area = _area(ds, "area_a", source)
+    destination_area = _area(ds, "area_b", destination)
+    if method in CONSERVATIVE:
+        scale = destination_area
+        if normed:
+            covered = ds["frac_b"].values if "frac_b" in ds else np.ones(destination.size)
+            scale = destination_area * covered
+            method = "conservative_normed"
+        table = table._replace(data=table.data * scale[table.rows])
+    else:
+        destination_area = table.row_sums()
+    edges = {"parallels": "parallels", "great circles": "great_circles"}.get(
+        str(ds.attrs.get("cell_edges")), "file"
+    )
+    return Weights(
+        source,
+        destination,
+        method,
+        edges,  # type: ignore[arg-type]
+        table,
+        source_area,
+        destination_area,
+    )
+
+
+def _method(ds: xr.Dataset) -> tuple[Method, bool]:
+    """Return the method of a file, and whether its weights are shares of what is covered."""
+    text = " ".join(
+        str(ds.attrs.get(k, "")) for k in ("map_method", "ESMF_regrid_method", "method")
+    )
+    normed = "frac" in str(ds.attrs.get("normalization", ds.attrs.get("norm_type", ""))).lower()
+    for word, method in _METHODS.items():
+        if word in text.lower():
+            return method, normed or "normed" in text.lower()
+    return "conservative", normed
+
+
+def _check(ds: xr.Dataset, letter: str, word: str, grid: Grid | None, recorded: str) -> Grid:
+    """Return the grid of one side: the caller's, checked, or that of the file."""
+    which = "source" if letter == "a" else "destination"
+    if grid is None:
+        if f"yv_{letter}" not in ds:
+            raise RegridError(
+                f"does not hold the corners of the {which} grid",
+                fix=f"name the {which} grid as well",
+            )
+        dims = ds[f"{word}_grid_dims"].values if f"{word}_grid_dims" in ds else [0]
+        shape = tuple(int(n) for n in dims[::-1])
+        corners = [_degrees(ds[f"{v}_{letter}"]) for v in ("yv", "xv")]
+        cells = corners[0].shape[0]
+        if int(np.prod(shape)) != cells:
+            shape = (cells,)
+        return Grid.polygons(*corners, shape=shape, rule="corners of a weights file")
+    size = ds.sizes.get(f"n_{letter}", grid.size)
+    if size != grid.size:
+        raise RegridError(
+            f"is for {size} {which} cells, but the grid has {grid.size}",
+            why="weights of another grid give numbers that look right and are wrong",
+            fix="make the weights again for this grid",
+        )
+    known = ds.attrs.get(recorded)
+    if known is not None and known != grid.content_hash():
+        raise RegridError(
+            f"is for another {which} grid of the same size",
+            why="weights of another grid give numbers that look right and are wrong",
+            fix="make the weights again for this grid",
+        )
+    return grid
+
+
+def _area(ds: xr.Dataset, name: str, grid: Grid) -> Array:
+    """Cell areas in sr from the file, else the grid's own."""
+    if name not in ds or not (ds[name].values > 0).any():
+        return grid.area_m2(1.0)
+    area: Array = np.asarray(ds[name].values, np.float64)
+    return area
+
+
+def _degrees(variable: Any) -> NDArray[np.float64]:
+    values = np.asarray(variable.values, np.float64)
+    radians = str(variable.attrs.get("units", "degrees")).lower().startswith("rad")
+    return np.degrees(values) if radians else values

@@ -1,0 +1,191 @@
+"""Submitted, killed, requeued, refused: on a real SLURM a budget has the same bytes every time."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from slurm.runs import Run, bytes_of, command, hpcbudget, log, state, until
+
+pytestmark = pytest.mark.slurm
+
+NewRun = Callable[..., Run]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def waiting(new_run: NewRun) -> Iterator[dict[str, tuple[Run, str]]]:
+    """Submit at once what mostly waits for SLURM."""
+    runs: dict[str, tuple[Run, str]] = {}
+    for name, slow, words in (
+        # begins with about forty seconds of work a worker, and may last one minute
+        ("time-limit", 2.5, ("--workers", 2, "--time", "00:01:00")),
+        ("requeue", 1.0, ("--workers", 2)),
+        ("lost-node", 1.0, ("--workers", 4)),
+    ):
+        run = new_run(name, slow)
+        (job,) = run.submit(*words)
+        runs[name] = run, job
+    yield runs
+    command("scancel", *(job for _, job in runs.values()))
+
+
+def test_requeued_by_the_administrator(
+    waiting: dict[str, tuple[Run, str]], reference: dict[str, bytes]
+) -> None:
+    run, job = waiting["requeue"]
+    run.wait_for_blocks(4)
+    assert command("scontrol", "requeue", job).returncode == 0
+    before = run.blocks()
+    assert run.wait(job) == "COMPLETED"
+    after = run.blocks()
+    # what was finished is not done again; a block in flight may have ended after we looked
+    assert {name: after[name] for name in before} == before
+    assert bytes_of(run.out) == reference
+
+
+def test_a_node_set_down_costs_its_workers_and_nothing_else(
+    waiting: dict[str, tuple[Run, str]], reference: dict[str, bytes]
+) -> None:
+    run, job = waiting["lost-node"]
+    run.wait_for_blocks(4)
+    nodes = command("squeue", "-h", "-j", job, "-o", "%N").stdout.strip()
+    names = command("scontrol", "show", "hostnames", nodes).stdout.split()
+    assert len(names) == 2
+    command("scontrol", "update", f"nodename={names[1]}", "state=down", "reason=test")
+    try:
+        ended = run.wait(job)
+    finally:
+        command("scontrol", "update", f"nodename={names[1]}", "state=resume")
+    assert ended == "COMPLETED", log(run.out)
+    assert bytes_of(run.out) == reference
+
+
+def test_the_time_limit_is_met_and_the_job_goes_on_by_itself(
+    waiting: dict[str, tuple[Run, str]], reference: dict[str, bytes]
+) -> None:
+    run, job = waiting["time-limit"]
+    assert run.wait(job) == "COMPLETED", log(run.out)
+    assert "stopped in time with" in log(run.out)
+    assert bytes_of(run.out) == reference
+
+
+@pytest.mark.parametrize("mode", ["allocation", "array"])
+def test_submitted_modes_give_the_bytes_of_a_local_run(
+    new_run: NewRun, reference: dict[str, bytes], mode: str
+) -> None:
+    run = new_run(mode)
+    jobs = run.submit("--mode", mode, "--workers", 4)
+    assert run.wait(jobs[-1]) == "COMPLETED", log(run.out)
+    assert bytes_of(run.out) == reference
+    status = hpcbudget("status", run.out)
+    assert "0 left, 0 failed" in status
+    for job in jobs:
+        assert f"job {job}" in status
+    # neither the folder nor what is in it is for others
+    assert not stat.S_IMODE(run.out.stat().st_mode) & 0o007
+    assert stat.S_IMODE((run.out / "slurm").stat().st_mode) == 0o700
+    assert not list((run.out / "slurm").glob("scheduler-*"))
+
+
+def test_workers_as_jobs_and_one_of_them_cancelled(
+    new_run: NewRun, reference: dict[str, bytes]
+) -> None:
+    import subprocess
+
+    run = new_run("jobs", slow=0.7)
+    driver = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "hpcbudget.cli", "run", str(run.config), "--out", str(run.out)),
+            *("--cluster", "slurm", "--site", "slurm-local", "--workers", "3", "--no-report"),
+        ],
+        env={**os.environ, **run.environment},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    run.wait_for_blocks(2)
+    victim = next(str(j["job"]) for j in run.jobs if state(str(j["job"])) == "RUNNING")
+    command("scancel", victim)
+    said = driver.communicate(timeout=200)[1]
+    assert driver.returncode == 0, said
+    assert f"job {victim} of workers cancelled, submitting another" in said
+    assert len({j["job"] for j in run.jobs}) >= 4
+    assert bytes_of(run.out) == reference
+    until(lambda: all(state(str(j["job"])) != "RUNNING" for j in run.jobs), "workers are gone")
+
+
+def test_killed_without_warning_and_submitted_again(
+    new_run: NewRun, reference: dict[str, bytes]
+) -> None:
+    run = new_run("killed", slow=0.7)
+    (job,) = run.submit("--workers", 2)
+    run.wait_for_blocks(3)
+    command("scancel", "--full", "--signal=KILL", job)
+    assert run.wait(job) != "COMPLETED"
+    before = run.blocks()
+    (again,) = run.submit("--workers", 2)
+    assert run.wait(again) == "COMPLETED", log(run.out)
+    after = run.blocks()
+    assert {name: after[name] for name in before} == before
+    assert bytes_of(run.out) == reference
+
+
+def test_told_to_stop_it_chains_a_new_job(
+    new_run: NewRun, reference: dict[str, bytes], tmp_path: Path
+) -> None:
+    site = tmp_path / "chained.yaml"
+    site.write_text("extends: slurm-local\nagain: chain\n")
+    run = new_run("chain", slow=0.7)
+    (job,) = run.submit("--workers", 2, site=site)
+    run.wait_for_blocks(3)
+    command("scancel", "--signal=USR1", job)  # all of the job's steps, as --signal would
+    run.wait(job)
+    assert len(run.jobs) == 2, log(run.out)
+    assert run.jobs[1]["after"] == job
+    assert run.wait(str(run.jobs[1]["job"])) == "COMPLETED", log(run.out)
+    assert bytes_of(run.out) == reference
+
+
+def test_a_lost_part_is_named_and_submitted_alone(
+    new_run: NewRun, reference: dict[str, bytes]
+) -> None:
+    run = new_run("part", slow=0.4)
+    array, merge = run.submit("--mode", "array", "--workers", 3)
+    run.wait_for_blocks(1)
+    command("scancel", f"{array}_2")
+    assert run.wait(merge) == "FAILED", log(run.out)
+    assert "missing" in log(run.out)
+    _, merge = run.submit("--mode", "array", "--workers", 3, "--only", "2")
+    assert run.wait(merge) == "COMPLETED", log(run.out)
+    assert bytes_of(run.out) == reference
+
+
+@pytest.mark.parametrize("way", [("submit",), ("run", "--cluster", "slurm")], ids=lambda w: w[0])
+def test_a_job_refused_for_memory_says_why(
+    new_run: NewRun, tmp_path: Path, way: tuple[str, ...]
+) -> None:
+    site = tmp_path / "huge.yaml"
+    site.write_text("extends: slurm-local\nmemory_per_node_gb: 100000\n")
+    run = new_run("refused")
+    done = command(
+        sys.executable, "-m", "hpcbudget.cli", way[0], str(run.config), *way[1:],
+        *("--out", str(run.out), "--site", str(site)),
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "Memory specification can not be satisfied" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (run.out / "jobs.jsonl").exists()
+
+
+def test_site_check_finds_the_profile_right_and_names_what_is_wrong(slurm: None) -> None:
+    assert "wrong" not in hpcbudget("site", "check", "slurm-local")
+    bad = command(
+        *(sys.executable, "-m", "hpcbudget.cli", "site", "check", "slurm-local"),
+        *("--partition", "nowhere", "--no-job"),
+    )
+    assert bad.returncode == 3
+    assert "nowhere does not exist" in bad.stdout
