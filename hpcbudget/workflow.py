@@ -6,7 +6,8 @@ Each step can be run alone from what the one before left in OUT; `run` does them
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,16 +17,20 @@ import xarray as xr
 
 from hpcbudget.config import Config, parse_config
 from hpcbudget.engine.cluster import Connect, dashboard_of, local_client
-from hpcbudget.engine.execute import Clock, execute, execute_alone, pending
+from hpcbudget.engine.execute import execute, execute_alone, pending
 from hpcbudget.engine.fluxes import write_fluxes
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.merge import collect
 from hpcbudget.engine.plan import Plan, make_plan
 from hpcbudget.engine.progress import Progress, Snapshot
 from hpcbudget.engine.provenance import write_provenance
+from hpcbudget.engine.tally import Clock
+from hpcbudget.engine.work import Unit, Work
 from hpcbudget.errors import ConfigError
 from hpcbudget.inputs.catalogue import Catalogue, open_catalogue
 from hpcbudget.inputs.series import SeriesKey
+from hpcbudget.maps.account import map_rows
+from hpcbudget.maps.plan import MapsPlan, plan_maps
 from hpcbudget.report.page import build_report
 from hpcbudget.report.tables import annual_table, monthly_table, write_tables
 from hpcbudget.science.adjust import adjust
@@ -113,18 +118,24 @@ def run_config(
         for warning in catalogue.warnings:
             tell(f"warning: {warning}")
         write_provenance(out, config, catalogue, plan)
-        left = pending(plan, ledger, plan.blocks)
-        before = len(plan.blocks) - len(left)
-        tell(f"{len(plan.blocks)} blocks, {before} done before")
-        if left:
-            progress = Progress(out, len(plan.blocks), before, show, interval)
-            retries = config.engine.retries
-            with connect(plan) as client:
-                if link := dashboard_of(client):
-                    tell(f"dashboard {link}")
-                tally = execute(client, plan.runner, left, progress, retries=retries, clock=clock)
-            tally.settle()
-        return finish(config, plan, out, with_report=with_report)
+        maps = plan_maps(config, catalogue, out) if config.maps else None
+        retries = config.engine.retries
+        with ExitStack() as stack:
+            client = None
+            for stage in stages_of(plan, maps, ledger):
+                left = stage.pending()
+                before = stage.total - len(left)
+                tell(f"{stage.total} {stage.name}, {before} done before")
+                if not left:
+                    continue
+                if client is None:
+                    client = stack.enter_context(connect(plan))
+                    if link := dashboard_of(client):
+                        tell(f"dashboard {link}")
+                progress = Progress(out, stage.total, before, show, interval)
+                tally = execute(client, stage.work, left, progress, retries=retries, clock=clock)
+                tally.settle()
+        return finish(config, plan, out, maps=maps, with_report=with_report)
 
 
 def run_part(
@@ -156,19 +167,74 @@ def run_part(
         left = pending(plan, ledger, mine)
         progress = Progress(out, len(mine), len(mine) - len(left), show, interval, part=part)
         execute_alone(plan.runner, left, progress, clock).settle()
+        if config.maps:
+            maps = plan_maps(config, catalogue, out)
+            units = [u for u in maps.units[index - 1 :: count] if maps.kept(u) is None]
+            progress = Progress(out, len(units), 0, show, interval, part=part)
+            execute_alone(maps.averager, units, progress, clock).settle()
 
 
 def merge(out: Path, *, with_report: bool = True) -> Outcome:
     """Merge the blocks in the ledger of `out` into fluxes, tables and report."""
     config = resolved_config(out)
     with Ledger(out).lock():
-        _, plan = prepare(config, out)
-        return finish(config, plan, out, with_report=with_report)
+        catalogue, plan = prepare(config, out)
+        maps = plan_maps(config, catalogue, out) if config.maps else None
+        for stage in stages_of(plan, maps, Ledger(out))[1:]:
+            left = stage.pending()
+            progress = Progress(out, stage.total, stage.total - len(left))
+            execute_alone(stage.work, left, progress).settle()
+        return finish(config, plan, out, maps=maps, with_report=with_report)
 
 
-def finish(config: Config, plan: Plan, out: Path, *, with_report: bool = True) -> Outcome:
+@dataclass(frozen=True)
+class Stage:
+    """Units of one kind; all of them are done before those of the next stage begin.
+
+    Attributes
+    ----------
+    name : str
+        What the units are called.
+    work : Work
+    total : int
+    pending : callable
+        Returns those that are still to be done.
+    """
+
+    name: str
+    work: Work
+    total: int
+    pending: Callable[[], Sequence[Unit]]
+
+
+def stages_of(plan: Plan, maps: MapsPlan | None, ledger: Ledger) -> tuple[Stage, ...]:
+    """Return the stages of a run in their order."""
+    blocks = Stage(
+        "blocks", plan.runner, len(plan.blocks), partial(pending, plan, ledger, plan.blocks)
+    )
+    if maps is None:
+        return (blocks,)
+    return (
+        blocks,
+        Stage("maps of members", maps.averager, len(maps.units), maps.pending_units),
+        Stage("tiles of ensembles", maps.reducer, len(maps.tiles), maps.pending_tiles),
+    )
+
+
+def finish(
+    config: Config,
+    plan: Plan,
+    out: Path,
+    *,
+    maps: MapsPlan | None = None,
+    with_report: bool = True,
+) -> Outcome:
     """Make everything that follows from the totals of all blocks."""
     fluxes, audit = collect(plan, Ledger(out), config.period)
+    rows = audit_rows(config, audit)
+    if maps is not None:
+        maps.publish()
+        rows += map_rows(maps, fluxes, config.closure.tolerance)
     root = config.data_root
     fluxes = with_tables(fluxes, config.tables, root=root, period=config.period)
     tolerance = config.closure.tolerance
@@ -183,7 +249,7 @@ def finish(config: Config, plan: Plan, out: Path, *, with_report: bool = True) -
         }
     )
     write_fluxes(out / "fluxes.zarr", fluxes)
-    tables, account = analyse(config, fluxes, [*audit_rows(config, audit), *adjusted.account])
+    tables, account = analyse(config, fluxes, [*rows, *adjusted.account])
     write_tables(out, {**tables, "closure": account})
     require_closure(account)
     return Outcome(out, build_report(out) if with_report else None, account)
@@ -239,7 +305,15 @@ def resolved_config(out: Path) -> Config:
 def start_over(out: Path) -> None:
     """Remove what earlier runs left, so that nothing of them can be taken over."""
     Ledger(out).clear()
-    for name in ("fluxes.zarr", "tables", "figures", "report", "domains"):
+    for name in (
+        "fluxes.zarr",
+        "maps.zarr",
+        ".maps.zarr.partial",
+        "tables",
+        "figures",
+        "report",
+        "domains",
+    ):
         shutil.rmtree(out / name, ignore_errors=True)
     shutil.rmtree(out / "parts", ignore_errors=True)
     (out / "progress.jsonl").unlink(missing_ok=True)

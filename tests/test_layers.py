@@ -19,6 +19,7 @@ LAYERS = [
     {"space"},
     {"inputs"},
     {"engine", "science"},
+    {"maps"},
     {"report"},
     {"bench", "api", "workflow"},
     {"cli", "__init__"},

@@ -1,96 +1,36 @@
 """Execute: give blocks to workers, a bounded number at a time, until all are in the ledger.
 
-The driver holds a fixed number of futures however many blocks there are. Totals lie in the ledger
-when a future ends, so a worker that dies takes nothing with it but the block it was at. A block
-that fails is tried again elsewhere a bounded number of times; then it is named, and all others
-are still finished.
+A task is a bundle of blocks of about half a second, since a task costs the scheduler as much as a
+small block costs a worker. The driver holds a fixed number of bundles however many blocks there
+are. Totals lie in the ledger when a block ends, so a worker that dies takes nothing with it but the
+bundle it was at. A block that fails is tried again, alone and elsewhere, a bounded number of
+times; then it is named, and all others are still finished.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from hpcbudget.engine.block import Block
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.plan import Plan
 from hpcbudget.engine.progress import Progress
-from hpcbudget.engine.work import Done, Unit, Work
-from hpcbudget.errors import (
-    BlockError,
-    ClusterError,
-    HpcBudgetError,
-    OutputError,
-    StoppedEarlyError,
-)
+from hpcbudget.engine.tally import Clock, NoLimit, Tally
+from hpcbudget.engine.work import Done, Failed, Unit, Work, attempt, run_bundle
+from hpcbudget.errors import OutputError
 
 if TYPE_CHECKING:
     from distributed import Client
 
 # Enough to keep a worker's hands full while the driver turns round; memory is bounded by it.
-BLOCKS_AHEAD = 2
-
-
-class Clock(Protocol):
-    """Says whether another block may be begun; a job's driver asks its remaining walltime."""
-
-    def may_begin(self, longest_seconds: float) -> bool:
-        """Tell whether a block of `longest_seconds` would still end in time."""
-        ...
-
-
-@dataclass
-class NoLimit:
-    """A clock without a limit."""
-
-    def may_begin(self, longest_seconds: float) -> bool:
-        """Return True."""
-        return True
-
-
-@dataclass
-class Tally:
-    """What came of the blocks of one execution."""
-
-    failed: dict[Unit, str] = field(default_factory=dict)
-    longest_seconds: float = 0.0
-    left: int = 0
-
-    def lose(self, runner: Work, block: Unit, error: BaseException) -> None:
-        """Note a block that failed for good, here and in the ledger."""
-        if isinstance(error, HpcBudgetError):
-            why = str(error)
-        else:
-            why = f"block {block.name}: {type(error).__name__}: {error}"
-        self.failed[block] = why
-        Ledger(runner.out).record_failure(block, why)
-
-    def settle(self) -> None:
-        """Raise what a run must not pass over in silence.
-
-        Raises
-        ------
-        BlockError
-            Some blocks failed for good.
-        StoppedEarlyError
-            Blocks are left because the time is up.
-        """
-        if self.failed:
-            listed = "\n".join(self.failed.values())
-            raise BlockError(
-                f"{len(self.failed)} blocks failed; all others are finished and kept",
-                where=listed,
-                why="a budget without them would be wrong, so none was made",
-                fix="mend the cause and run again: finished blocks are not repeated",
-            )
-        if self.left:
-            raise StoppedEarlyError(
-                f"stopped in time with {self.left} blocks left",
-                fix="run again to go on: finished blocks are not repeated",
-            )
+BUNDLES_AHEAD = 2
+BUNDLE_SECONDS = 0.5
+BUNDLE_BLOCKS = 64
 
 
 def pending(plan: Plan, ledger: Ledger, blocks: Iterable[Block]) -> list[Block]:
@@ -99,34 +39,35 @@ def pending(plan: Plan, ledger: Ledger, blocks: Iterable[Block]) -> list[Block]:
 
 
 def execute_alone(
-    runner: Work, blocks: Iterable[Unit], progress: Progress, clock: Clock | None = None
+    work: Work, blocks: Iterable[Unit], progress: Progress, clock: Clock | None = None
 ) -> Tally:
     """Run blocks one after the other in this process: ``--part``, and the smallest runs."""
     clock = clock or NoLimit()
-    tally = Tally()
-    queue = list(blocks)
+    tally = Tally(work.out)
     progress.workers = 1
-    for done_so_far, block in enumerate(queue):
-        if not clock.may_begin(tally.longest_seconds):
-            tally.left = len(queue) - done_so_far
+    source = iter(blocks)
+    while clock.may_begin(tally.longest_seconds):
+        block = next(source, None)
+        if block is None:
             break
-        try:
-            done = runner.run(block)
-        except (OutputError, StoppedEarlyError, ClusterError):
-            raise  # of the whole run: the clock may raise in the middle of a block
-        except Exception as error:
-            tally.lose(runner, block, error)
-            progress.lost()
-            continue
-        tally.longest_seconds = max(tally.longest_seconds, done.seconds)
-        progress.finished(done)
+        _settle_one(attempt(work, block), tally, progress)
+    tally.left = sum(1 for _ in source)
     progress.emit()
     return tally
 
 
+def _settle_one(result: Done | Failed, tally: Tally, progress: Progress) -> None:
+    if isinstance(result, Done):
+        tally.count(result)
+        progress.finished(result)
+    else:
+        tally.lose(result)
+        progress.lost()
+
+
 def execute(
     client: Client,
-    runner: Work,
+    work: Work,
     blocks: Iterable[Unit],
     progress: Progress,
     *,
@@ -138,7 +79,7 @@ def execute(
     Parameters
     ----------
     client : distributed.Client
-    runner : Work
+    work : Work
         Sent to each worker once, also to those that join later.
     blocks : iterable of Unit
         Taken one by one: it may be of any length.
@@ -146,7 +87,7 @@ def execute(
     retries : int
         Further tries of a failed block.
     clock : Clock, optional
-        Asked before each block.
+        Asked before each bundle.
 
     Raises
     ------
@@ -155,47 +96,41 @@ def execute(
     """
     from distributed import as_completed
 
-    from hpcbudget.engine.plugin import RunnerPlugin
+    from hpcbudget.engine.plugin import WorkPlugin
 
+    client.register_plugin(WorkPlugin(work), name=WorkPlugin.name)
     clock = clock or NoLimit()
-    tally = Tally()
+    tally = Tally(work.out)
     source = iter(blocks)
     tries: Counter[Unit] = Counter()
     room = _Room(client, progress)
-    client.register_plugin(RunnerPlugin(runner), name=RunnerPlugin.name)
     futures = as_completed(raise_errors=False)
-    flying: dict[object, Unit] = {}
+    flying: dict[object, Sequence[Unit]] = {}
 
-    def launch(block: Unit) -> None:
-        tries[block] += 1
-        key = f"block-{block.name}-{tries[block]}"
-        future = client.submit(run_block, block, key=key, pure=False)
-        flying[future.key] = block
+    def launch(bundle: Sequence[Unit]) -> None:
+        tries.update(bundle)
+        future = client.submit(run_bundle, bundle, key=f"bundle-{uuid4().hex}", pure=False)
+        flying[future.key] = bundle
         futures.add(future)
 
     def fill() -> None:
-        while len(flying) < room.blocks() and clock.may_begin(tally.longest_seconds):
-            block = next(source, None)
-            if block is None:
+        while len(flying) < room.bundles():
+            size = bundle_size(tally)
+            if not clock.may_begin(size * tally.longest_seconds):
                 return
-            launch(block)
+            bundle = list(islice(source, size))
+            if not bundle:
+                return
+            launch(bundle)
 
     fill()
     for future in futures:
-        block = flying.pop(future.key)
-        error = _failure(future)
-        if error is None:
-            done: Done = future.result()
-            tally.longest_seconds = max(tally.longest_seconds, done.seconds)
-            del tries[block]
-            progress.finished(done)
-        elif isinstance(error, OutputError):
-            raise error
-        elif tries[block] <= retries and _worth_another_try(error):
-            launch(block)
-        else:
-            tally.lose(runner, block, error)
-            progress.lost()
+        for result in _results(future, flying.pop(future.key)):
+            if isinstance(result, Failed) and result.curable and tries[result.block] <= retries:
+                launch([result.block])
+                continue
+            del tries[result.block]
+            _settle_one(result, tally, progress)
         future.release()
         fill()
     tally.left = sum(1 for _ in source)
@@ -203,46 +138,36 @@ def execute(
     return tally
 
 
+def bundle_size(tally: Tally) -> int:
+    """Return how many blocks make a bundle, from what blocks took so far; the first are alone."""
+    if not tally.done:
+        return 1
+    mean = tally.seconds / tally.done
+    return int(min(max(BUNDLE_SECONDS / max(mean, 1e-6), 1), BUNDLE_BLOCKS))
+
+
 class _Room:
-    """How many blocks may fly: asked of the scheduler once a second, not for every block."""
+    """How many bundles may fly: asked of the scheduler once a second, not for every bundle."""
 
     def __init__(self, client: Client, progress: Progress) -> None:
         self.client, self.progress = client, progress
         self.asked, self.size = -float("inf"), 1
 
-    def blocks(self) -> int:
+    def bundles(self) -> int:
         if time.monotonic() - self.asked > 1.0:
             threads = self.client.nthreads()
             self.progress.workers = len(threads)
-            self.size = BLOCKS_AHEAD * max(1, sum(threads.values()))
+            self.size = BUNDLES_AHEAD * max(1, sum(threads.values()))
             self.asked = time.monotonic()
         return self.size
 
 
-def _failure(future: Any) -> BaseException | None:
+def _results(future: Any, bundle: Sequence[Unit]) -> list[Done | Failed]:
+    """Return what came of each block; a bundle that was lost whole is tried block by block."""
     if future.status == "finished":
-        return None
-    if future.status == "cancelled":
-        return RuntimeError("the task was cancelled")
-    error: BaseException = future.exception()
-    return error
-
-
-def _worth_another_try(error: BaseException) -> bool:
-    """Bad data stay bad; lost workers, file systems out of breath and memory may not."""
-    return not isinstance(error, HpcBudgetError) or isinstance(error.__cause__, OSError)
-
-
-# ------------------------------------------------------------------ on the worker
-
-_RUNNER: dict[str, Work] = {}
-
-
-def run_block(block: Unit) -> Done:
-    """Run one block with the runner that this worker was given."""
-    return _RUNNER["current"].run(block)
-
-
-def hold_runner(runner: Work) -> None:
-    """Keep the runner for the tasks of this process."""
-    _RUNNER["current"] = runner
+        results: list[Done | Failed] = future.result()
+        return results
+    error = RuntimeError("cancelled") if future.status == "cancelled" else future.exception()
+    if isinstance(error, OutputError):
+        raise error
+    return [Failed.of(block, error) for block in bundle]

@@ -1,4 +1,4 @@
-"""The plugin that brings the runner to each worker once and gets its kernels ready."""
+"""The plugin that brings the work to each worker once and gets its kernels ready."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from typing import Any
 
 from distributed import WorkerPlugin
 
-from hpcbudget.engine.execute import hold_runner
-from hpcbudget.engine.work import Work
+from hpcbudget.engine.work import Work, hold
 from hpcbudget.kernels.integrate import warm
 
 
-class RunnerPlugin(WorkerPlugin):
+class WorkPlugin(WorkerPlugin):
     """Hold the run's `Work` on every worker, whenever it joins."""
 
-    name = "hpcbudget-runner"
+    name = "hpcbudget-work"
 
-    def __init__(self, runner: Work) -> None:
-        self.runner = runner
+    def __init__(self, work: Work) -> None:
+        self.work = work
 
     def setup(self, worker: Any) -> None:
-        """Take the runner and compile the kernels before the first block."""
-        hold_runner(self.runner)
+        """Take the work and compile the kernels before the first block."""
+        hold(self.work)
         warm()

@@ -1,10 +1,13 @@
-"""Work: what can be handed out to workers, whatever it computes."""
+"""Work: what can be handed out to workers, whatever it computes, and what a worker does with it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from hpcbudget.errors import ClusterError, HpcBudgetError, OutputError, StoppedEarlyError
 
 
 class Unit(Protocol):
@@ -36,3 +39,62 @@ class Done:
     block: Unit
     read_bytes: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a failed unit tells the driver.
+
+    Attributes
+    ----------
+    block : Unit
+    why : str
+        The whole message.
+    curable : bool
+        Whether another try may help: bad data stay bad; lost workers, file systems out of breath
+        and memory may not.
+    """
+
+    block: Unit
+    why: str
+    curable: bool
+
+    @classmethod
+    def of(cls, block: Unit, error: BaseException) -> Failed:
+        """Describe the error of a unit."""
+        if isinstance(error, HpcBudgetError):
+            return cls(block, str(error), isinstance(error.__cause__, OSError))
+        return cls(block, f"block {block.name}: {type(error).__name__}: {error}", curable=True)
+
+
+def attempt(work: Work, unit: Unit) -> Done | Failed:
+    """Compute a unit; only what concerns the whole run is raised.
+
+    Raises
+    ------
+    OutputError
+        The ledger cannot be written: going on would be of no use.
+    StoppedEarlyError, ClusterError
+        The time is up, or the workers are gone.
+    """
+    try:
+        return work.run(unit)
+    except (OutputError, StoppedEarlyError, ClusterError):
+        raise
+    except Exception as error:
+        return Failed.of(unit, error)
+
+
+# ------------------------------------------------------------------ on a worker
+
+_WORK: dict[str, Work] = {}
+
+
+def hold(work: Work) -> None:
+    """Keep the run's work for the bundles that this process will be given."""
+    _WORK["current"] = work
+
+
+def run_bundle(units: Sequence[Unit]) -> list[Done | Failed]:
+    """Compute some units, one after the other, with the work that this process holds."""
+    return [attempt(_WORK["current"], unit) for unit in units]

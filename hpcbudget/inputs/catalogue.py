@@ -35,7 +35,7 @@ class Catalogue:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Opened:
     """One member: its series as far as they can be made, and what is wrong with it.
 
     Attributes
@@ -53,10 +53,11 @@ class Survey:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a user should look at."""
-        return tuple(w for _, found in self.series if found for w in found.warnings)
+        looked = (w for _, found in self.series if found for w in found.warnings)
+        return (*self.member.warnings, *looked)
 
 
-def survey(config: Config, *, whole_year: bool = False) -> Iterator[Survey]:
+def open_members(config: Config, *, whole_year: bool = False) -> Iterator[Opened]:
     """Open every member of a configuration in turn and look at a sample of each series.
 
     Parameters
@@ -74,11 +75,11 @@ def survey(config: Config, *, whole_year: bool = False) -> Iterator[Survey]:
                     f"member {name!r} stands in two ensembles of family {ensemble.family}",
                     fix="give it another name, and the same model if it is another realisation",
                 )
-                yield Survey(member, (), (twice,))
+                yield Opened(member, (), (twice,))
                 continue
             seen.add((ensemble.family, name))
             looked = [(s, _look(member, s, config.radius_m, whole_year)) for s in member.series()]
-            yield Survey(member, tuple(looked), tuple(member.problems))
+            yield Opened(member, tuple(looked), tuple(member.problems))
 
 
 def _look(member: Member, series: Series, radius_m: float, whole_year: bool) -> Findings | None:
@@ -111,7 +112,7 @@ def open_catalogue(config: Config) -> Catalogue:
         Every problem of every member, each with file, variable and remedy. There is no partial
         success: an ensemble with a member left out by accident is another ensemble.
     """
-    surveys = list(survey(config))
-    raise_all(problem for one in surveys for problem in one.problems)
-    series = sorted((s for one in surveys for s, _ in one.series), key=lambda s: s.key)
-    return Catalogue(tuple(series), tuple(w for one in surveys for w in one.warnings))
+    opened = list(open_members(config))
+    raise_all(problem for one in opened for problem in one.problems)
+    series = sorted((s for one in opened for s, _ in one.series), key=lambda s: s.key)
+    return Catalogue(tuple(series), tuple(w for one in opened for w in one.warnings))

@@ -8,9 +8,12 @@ from typing import Any
 
 from hpcbudget.config import Config
 from hpcbudget.errors import HpcBudgetError, Problems
-from hpcbudget.inputs.catalogue import Survey, survey
+from hpcbudget.inputs.catalogue import Opened, open_members
 from hpcbudget.inputs.inspect import Findings
+from hpcbudget.inputs.member import Member
+from hpcbudget.inputs.preset import fit, shipped_presets
 from hpcbudget.inputs.series import Series
+from hpcbudget.inputs.source import open_source
 
 COLUMNS = (
     "member", "component", "variable", "grid", "calendar", "period", "units", "sign",
@@ -109,23 +112,23 @@ def check_table(config: Config) -> CheckReport:
     rows: list[Row] = []
     problems: list[HpcBudgetError] = []
     warnings: list[str] = []
-    for one in survey(config, whole_year=True):
+    for one in open_members(config, whole_year=True):
         rows.extend(_rows(one))
         problems.extend(one.problems)
         warnings.extend(one.warnings)
     return CheckReport(tuple(rows), tuple(problems), tuple(warnings))
 
 
-def _rows(one: Survey) -> list[Row]:
+def _rows(one: Opened) -> list[Row]:
     family, member = one.member.ensemble.family, one.member.name
     wrong = f"{len(one.problems)} problem" + ("s" if len(one.problems) > 1 else "")
     if not one.series:
         return [Row(family, member, problems=wrong)]
-    rows = [_row(series, found) for series, found in one.series]
+    rows = [_row(series, found, one.member) for series, found in one.series]
     return [*rows, Row(family, member, problems=wrong)] if one.problems else rows
 
 
-def _row(series: Series, found: Findings | None) -> Row:
+def _row(series: Series, found: Findings | None, member: Member) -> Row:
     flux = series.flux
     edges = series.store.time_chunks()
     longest = max(b - a for a, b in pairwise(edges))
@@ -145,8 +148,17 @@ def _row(series: Series, found: Findings | None) -> Row:
         chunks=f"{longest} x {_bytes(size / longest)}, {len(series.store.parts)} file"
         + ("s" if len(series.store.parts) > 1 else ""),
         problems="ok" if not told else f"{told} warning" + ("s" if told > 1 else ""),
-        explanation=series.history,
+        explanation=(*series.history, *_suggestions(series, member)),
     )
+
+
+def _suggestions(series: Series, member: Member) -> list[str]:
+    """Name the presets that a member's files match, if it does not use one."""
+    if member.preset is not None:
+        return []
+    with open_source(series.store.parts[0].path, series.store.group) as source:
+        fits = [fit(preset, source) for preset in shipped_presets()]
+    return [f"not used: {str(f).replace(':', ' would fit:', 1)}" for f in fits if f.matches]
 
 
 def _bytes(n: float) -> str:

@@ -47,6 +47,8 @@ class GatheredVariable:
         Transposition from the stored order.
     time_axis : int
         Place of time among the stored dimensions.
+    source_steps : int
+        Steps of a stored chunk of the source.
     dtype : numpy.dtype
     attrs : dict
     decodings : tuple of Decoding or None
@@ -59,6 +61,7 @@ class GatheredVariable:
     n_single: int
     order: tuple[int, ...]
     time_axis: int
+    source_steps: int
     dtype: np.dtype[Any]
     attrs: dict[str, Any]
     decodings: tuple[Decoding, ...] | None
@@ -236,13 +239,15 @@ def _field(
         attrs = {k: v for k, v in attrs.items() if k not in _PACKING}
         types = [d.result_type(t) for d, t in zip(decodings, types, strict=True)]
     sizes = dict(zip(variable.dims, variable.shape, strict=True))
+    axis = variable.dims.index(time_dim) if time_dim else 0
     return GatheredVariable(
         name,
         tuple(dims),
         (n_steps, *(sizes[d] for d in dims if d != time_dim)),
         len(single),
         tuple(variable.dims.index(d) for d in dims),
-        variable.dims.index(time_dim) if time_dim else 0,
+        axis,
+        variable.chunks[axis] if variable.chunks else 1,
         np.dtype(np.result_type(*types)).newbyteorder("="),
         attrs,
         tuple(decodings) if decode else None,

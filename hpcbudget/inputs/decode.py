@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpcbudget.errors import InputError
+from hpcbudget.kernels.blank import blank
 
 
 @dataclass(frozen=True)
@@ -46,35 +47,37 @@ class Decoding:
     def __call__(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
         """Return values, NaN where there is none, of `result_type`.
 
+        Floats that are not packed are decoded in place: `raw` must be the caller's own.
+
         Examples
         --------
         >>> Decoding(fills=(-9999.0,), scale=0.5)(np.array([2, -9999], np.int16))
         array([ 1., nan])
         """
-        values = raw.astype(self.result_type(raw.dtype), copy=True)
+        kind = self.result_type(raw.dtype)
+        if raw.dtype == kind and not self.packed:
+            values = np.ascontiguousarray(raw)
+            blank(values, _as_stored(self.fills, values.dtype))
+            return values
+        values = raw.astype(kind)
         if self.packed:
             values *= self.scale
             values += self.offset
-        for fill in self.fills:
-            _blank(values, raw, fill)
+        for fill in _as_stored(self.fills, raw.dtype):
+            values[raw == fill] = np.nan
         return values
 
 
-def _blank(values: npt.NDArray[Any], raw: npt.NDArray[Any], fill: float) -> None:
-    """Set NaN where `raw` is `fill` as its own type holds it."""
-    if not np.isfinite(fill):
-        if raw.dtype.kind == "f" and np.isinf(fill):
-            values[raw == fill] = np.nan
-        return
-    if raw.dtype.kind == "f":
+def _as_stored(fills: tuple[float, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Fill values as the file's own type holds them; those it cannot hold are left out."""
+    if dtype.kind == "f":
         with np.errstate(over="ignore"):
-            same = raw.dtype.type(fill)
-        if np.isfinite(same):
-            values[raw == same] = np.nan
-    elif raw.dtype.kind in "iu":
-        limits = np.iinfo(raw.dtype)
-        if float(fill).is_integer() and limits.min <= fill <= limits.max:
-            values[raw == int(fill)] = np.nan
+            stored = np.array(fills, np.float64).astype(dtype)
+        kept: npt.NDArray[Any] = stored[np.isfinite(stored) | np.isinf(fills)]
+        return kept
+    limits = np.iinfo(dtype)
+    whole = [int(f) for f in fills if np.isfinite(f) and f.is_integer()]
+    return np.array([f for f in whole if limits.min <= f <= limits.max], dtype)
 
 
 def decoding_of(

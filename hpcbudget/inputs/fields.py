@@ -101,7 +101,9 @@ def open_field(
             fix="give a file with one step, for example its time mean",
         )
     units = str(variable.attrs.get("units", "")).strip()
-    factor = _area_factor(units, where) if quantity == "area" else _scale(units, scale, where)
+    factor = (
+        _area_factor(units, where) if quantity == "area" else fraction_scale(units, scale, where)
+    )
     decoding = decoding_of(variable.attrs, variable.dtype, (), where)
     cells = _match(layout.grid, grid, where)
     field = StaticField(source.path, name, layout, decoding, factor, cells)
@@ -128,9 +130,16 @@ def _area_factor(units: str, where: str) -> float:
         raise error.at(where) from None
 
 
-def _scale(units: str, declared: str | None, where: str) -> float:
+def fraction_scale(units: str, declared: str | None, where: str) -> float:
+    """Return the factor that makes a fraction of a field's numbers.
+
+    Raises
+    ------
+    InputError
+        If neither units nor declaration say it, or they contradict each other.
+    """
     found = {"%": "percent", "percent": "percent", "1": "fraction", "fraction": "fraction"}.get(
-        units.lower()
+        units.strip().lower()
     )
     if declared and found and declared != found:
         raise InputError(

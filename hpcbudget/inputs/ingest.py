@@ -144,7 +144,9 @@ def _open_partial(partial: Path, gathered: Gathered, manifest: str) -> zarr.Grou
         )  # fmt: skip
         array.attrs.update(_attributes(given, values.dtype))
     for field in gathered.fields:
-        layout = stream_layout(field.shape, field.n_single, field.dtype.itemsize)
+        layout = stream_layout(
+            field.shape, field.n_single, field.dtype.itemsize, field.source_steps
+        )
         array = root.create_array(
             field.name, shape=field.shape, dtype=field.dtype, chunks=layout.chunks,
             shards=layout.shards, compressors=codecs(field.dtype), dimension_names=field.dims,
@@ -193,7 +195,9 @@ def _copy(
     for key in _keys(partial, field, start, stop):
         key.unlink(missing_ok=True)  # what a kill has damaged cannot be written over in part
     array[start:stop] = values
-    if np.asarray(array[start:stop]).tobytes() != values.tobytes():
+    with ZarrSource(str(partial)) as source:
+        stored = source.read(field.name, (slice(start, stop),))
+    if stored.tobytes() != values.tobytes():
         raise MissingChunkError(
             f"steps {start} to {stop - 1} of {field.name} came back with other bits",
             where=str(array.store_path),

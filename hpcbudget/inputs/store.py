@@ -65,6 +65,8 @@ class Store:
         Number of its stored dimensions.
     dtype : numpy.dtype
         float32 or float64, of what `read` returns.
+    fraction : MovingFraction or None
+        Multiplied into the numbers of each step.
     """
 
     parts: tuple[Part, ...]
@@ -73,6 +75,7 @@ class Store:
     layout: Layout
     n_dims: int
     dtype: np.dtype[np.floating[Any]]
+    fraction: MovingFraction | None = None
 
     @property
     def n_steps(self) -> int:
@@ -113,13 +116,17 @@ class Store:
         MissingChunkError
             If a stored chunk is missing, truncated or corrupt.
         """
-        values = np.empty((stop - start, *self.shape), self.dtype)
-        for part, first, last in self._overlapping(start, stop):
-            steps = slice(first - part.start, last - part.start)
-            with open_source(part.path, self.group) as source:
-                raw = source.read(self.variable, self.layout.index(self.n_dims, steps))
-            values[first - start : last - start] = part.decoding(self.layout.apply(raw))
-        return values
+        pieces = [self._read(*piece) for piece in self._overlapping(start, stop)]
+        values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        if self.fraction is not None:
+            values = values * self.fraction.read(start, stop)
+        return np.ascontiguousarray(values, self.dtype)
+
+    def _read(self, part: Part, first: int, last: int) -> npt.NDArray[np.floating[Any]]:
+        steps = slice(first - part.start, last - part.start)
+        with open_source(part.path, self.group) as source:
+            raw = source.read(self.variable, self.layout.index(self.n_dims, steps))
+        return part.decoding(self.layout.apply(raw))
 
     def fingerprint(self, start: int, stop: int) -> str:
         """Return a hash of what steps ``[start, stop)`` are read from.
@@ -134,6 +141,8 @@ class Store:
             digest.update(repr((part.path, first, last, part.decoding)).encode())
             for name in self._files(part, steps):
                 digest.update(f"{name} {file_identity(name)}\n".encode())
+        if self.fraction is not None:
+            digest.update(self.fraction.fingerprint(start, stop).encode())
         return digest.hexdigest()
 
     def _files(self, part: Part, steps: slice) -> Iterator[str]:
@@ -155,6 +164,40 @@ class Store:
             first, last = max(start, part.start), min(stop, part.stop)
             if first < last:
                 yield part, first, last
+
+
+@dataclass(frozen=True, eq=False)
+class MovingFraction:
+    """A fraction that changes with time.
+
+    Attributes
+    ----------
+    store : Store
+        Where its numbers are.
+    factor : float
+        To a fraction of one.
+    steps : int64[step]
+        Step of the fraction for each step of the flux.
+    """
+
+    store: Store
+    factor: float
+    steps: npt.NDArray[np.int64]
+
+    def read(self, start: int, stop: int) -> npt.NDArray[np.float64]:
+        """Return the fraction of the flux's steps ``[start, stop)``; NaN where it has no value."""
+        first, last = self._range(start, stop)
+        held = self.store.read(first, last).astype(np.float64) * self.factor
+        return np.clip(held, 0.0, 1.0)[self.steps[start:stop] - first]
+
+    def fingerprint(self, start: int, stop: int) -> str:
+        """Return a hash of what it is read from (see `Store.fingerprint`)."""
+        first, last = self._range(start, stop)
+        return f"{self.factor} {self.store.fingerprint(first, last)}"
+
+    def _range(self, start: int, stop: int) -> tuple[int, int]:
+        wanted = self.steps[start:stop]
+        return int(wanted.min()), int(wanted.max()) + 1
 
 
 def read_unit(variable: Variable, time_axis: int) -> int:

@@ -33,7 +33,9 @@ class Streaming:
     shards: tuple[int, ...]
 
 
-def stream_layout(shape: tuple[int, ...], n_single: int, itemsize: int) -> Streaming:
+def stream_layout(
+    shape: tuple[int, ...], n_single: int, itemsize: int, source_steps: int = 1
+) -> Streaming:
     """Choose chunks of about 1 MB and shards of about 32 MB, both of whole planes.
 
     Parameters
@@ -45,11 +47,15 @@ def stream_layout(shape: tuple[int, ...], n_single: int, itemsize: int) -> Strea
         Number of such dimensions.
     itemsize : int
         Bytes of one number.
+    source_steps : int
+        Steps of a chunk of the source: shards of whole chunks decode each of them once.
 
     Examples
     --------
     >>> stream_layout((1440, 360, 720), 0, 4)
     Streaming(chunks=(1, 360, 720), shards=(31, 360, 720))
+    >>> stream_layout((1440, 360, 720), 0, 4, source_steps=12).shards
+    (24, 360, 720)
     >>> stream_layout((365, 96), 0, 8)
     Streaming(chunks=(365, 96), shards=(365, 96))
     """
@@ -57,6 +63,8 @@ def stream_layout(shape: tuple[int, ...], n_single: int, itemsize: int) -> Strea
     plane = max(itemsize * int(np.prod(space, dtype=np.int64)), 1)
     steps = min(max(round(CHUNK_BYTES / plane), 1), n_time)
     many = min(max(round(SHARD_BYTES / (steps * plane)), 1), -(-n_time // steps))
+    if source_steps % steps == 0 and steps * many > source_steps:
+        many -= many % (source_steps // steps)
     rest = (*(1 for _ in range(n_single)), *space)
     return Streaming((steps, *rest), (steps * many, *rest))
 

@@ -25,6 +25,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from hpcbudget.kernels.buffers import read_only
+from hpcbudget.kernels.fold import fold
 from hpcbudget.kernels.lanes import (
     BLOCK,
     LANES,
@@ -89,8 +91,8 @@ def integrate(
     sums = np.zeros((n_steps, runs.n_zones))
     missing_m2 = np.zeros((n_steps, runs.n_zones))
     n_infinite = np.zeros(n_steps, dtype=np.int64)
-    tables = tuple(_read_only(table) for table in runs[:12])
-    together = max(1, _LANE_BYTES // (16 * LANES * max(runs.n_zones, 1)))
+    tables = tuple(read_only(table) for table in runs[:17])
+    together = max(1, _LANE_BYTES // (16 * LANES * max(runs.owner.size, 1)))
     with np.errstate(invalid="ignore", over="ignore"):  # infinite values are counted, not warned of
         for first in range(0, n_steps, together):
             steps = slice(first, first + together)
@@ -99,50 +101,6 @@ def integrate(
         for step in np.flatnonzero(broken.any(axis=1)):
             n_infinite[step] = _add_plainly(fields[step], tables, broken[step], sums[step])
     return sums, missing_m2, n_infinite
-
-
-def fold(
-    zone_values: NDArray[np.float64],
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    data: NDArray[np.float64],
-    n_regions: int,
-) -> NDArray[np.float64]:
-    """Add zones up to regions: ``zone_values @ membership``, compensated and in fixed order.
-
-    Parameters
-    ----------
-    zone_values : float64[step, zone]
-    indptr, indices, data : int64[zone + 1], int32[entry], float64[entry]
-        Membership of zones in regions as CSR rows: the fraction of zone z that belongs to region
-        ``indices[e]`` is ``data[e]`` for e in ``indptr[z] .. indptr[z + 1] - 1``.
-    n_regions : int
-
-    Returns
-    -------
-    float64[step, region]
-        NaN or infinite wherever a zone of the region is.
-
-    Examples
-    --------
-    >>> indptr, indices = np.array([0, 1, 3]), np.array([0, 0, 1])
-    >>> fold(np.array([[1.0, 4.0]]), indptr, indices, np.array([1.0, 0.25, 0.75]), 2)
-    array([[2., 3.]])
-    """
-    zone_values = np.atleast_2d(np.asarray(zone_values, dtype=np.float64))
-    if zone_values.shape[1] != len(indptr) - 1:
-        msg = f"{zone_values.shape[1]} zones in the values, {len(indptr) - 1} in the membership"
-        raise ValueError(msg)
-    out = np.zeros((len(zone_values), n_regions))
-    with np.errstate(invalid="ignore", over="ignore"):
-        _fold(
-            _read_only(np.ascontiguousarray(zone_values)),
-            _read_only(np.ascontiguousarray(indptr, dtype=np.int64)),
-            _read_only(np.ascontiguousarray(indices, dtype=np.int32)),
-            _read_only(np.ascontiguousarray(data, dtype=np.float64)),
-            out,
-        )
-    return out
 
 
 def warm() -> None:
@@ -160,61 +118,63 @@ def _as_fields(values: NDArray[Any], n_cells: int) -> NDArray[Any]:
         raise TypeError(f"values must be float32 or float64, not {values.dtype}")
     if values.ndim < 2 or np.prod(values.shape[1:], dtype=np.int64) != n_cells:
         raise ValueError(f"values of shape {values.shape} are not [step, {n_cells} cells]")
-    return _read_only(np.ascontiguousarray(values, dtype=kind).reshape(len(values), n_cells))
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a read-only view, so that one compiled version serves buffers of every origin."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    return read_only(np.ascontiguousarray(values, dtype=kind).reshape(len(values), n_cells))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _add_steps(fields: Any, tables: Any, sums: Any, missing_m2: Any) -> None:
     """Integrate fields[step, cell], tables = `Runs` arrays -> sums, missing_m2[step, zone]."""
-    start, stop, zone, uniform, weight, coarse, fine, cell_weight, cell_area, grids = tables[:10]
-    n_steps, n_zones = sums.shape
-    total = np.zeros((n_steps, n_zones * LANES))
-    error = np.zeros((n_steps, n_zones * LANES))
-    fine_m2 = np.zeros((n_steps, n_zones))
-    for step in range(n_steps):
-        missing_m2[step] = tables[10]
-        fine_m2[step] = tables[11]
-    first = 0
-    while first < start.size:
-        # a tile's tables stay in cache while all steps pass over it
-        last = first + 1
-        while last < start.size and stop[last] <= start[first] + TILE:
-            last += 1
+    start, stop, group, uniform, weight, coarse, fine, cell_weight, cell_area, grids = tables[:10]
+    owner, lone, lone_zone, lone_weight, lone_area_m2, never_coarse, never_fine = tables[10:17]
+    n_steps, n_cells = fields.shape
+    total = np.zeros((n_steps, owner.size * LANES))
+    error = np.zeros((n_steps, owner.size * LANES))
+    areas_m2 = np.zeros((n_steps, 2, owner.size))
+    run = cell = 0
+    for edge in range(TILE, n_cells + TILE, TILE):
+        # the tables of a tile stay in cache while all steps pass over it
+        last_run, last_cell = run, cell
+        while last_run < start.size and start[last_run] < edge:
+            last_run += 1
+        while last_cell < lone.size and lone[last_cell] < edge:
+            last_cell += 1
         for step in range(n_steps):
             _add_tile(
-                fields[step], first, last, start, stop, zone, uniform, weight, coarse, fine,
-                cell_weight, cell_area, grids, total[step], error[step], missing_m2[step],
-                fine_m2[step],
+                fields[step], run, last_run, start, stop, group, uniform, weight, coarse, fine,
+                cell_weight, cell_area, grids, total[step], error[step], areas_m2[step],
             )  # fmt: skip
-        first = last
+            for c in range(cell, last_cell):
+                value = fields[step, lone[c]]
+                if np.isnan(value):
+                    missing_m2[step, lone_zone[c]] = lone_area_m2[c]
+                else:
+                    sums[step, lone_zone[c]] = value * lone_weight[c]
+        run, cell = last_run, last_cell
     for step in range(n_steps):
-        for z in range(n_zones):
+        for z in range(never_coarse.size):
+            missing_m2[step, z] += never_coarse[z] + never_fine[z]
+        for g in range(owner.size):
+            z = owner[g]
             high = low = 0.0
-            for lane in range(z * LANES, (z + 1) * LANES):
+            for lane in range(g * LANES, (g + 1) * LANES):
                 high, lost = two_sum(high, total[step, lane])
                 low += lost + error[step, lane]
             sums[step, z] = high + low
-            missing_m2[step, z] += fine_m2[step, z]
+            coarse_m2 = areas_m2[step, 0, g] + never_coarse[z]
+            missing_m2[step, z] = coarse_m2 + (areas_m2[step, 1, g] + never_fine[z])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _add_tile(
-    field: Any, first: Any, last: Any, start: Any, stop: Any, zone: Any, uniform: Any,
+    field: Any, first: Any, last: Any, start: Any, stop: Any, group: Any, uniform: Any,
     weight: Any, coarse: Any, fine: Any, cell_weight: Any, cell_area: Any, grids: Any,
-    total: Any, error: Any, missing_m2: Any, fine_m2: Any,
+    total: Any, error: Any, areas_m2: Any,
 ) -> None:  # fmt: skip
-    """Add the runs first .. last - 1 of field[cell] to total, error[zone * lane], areas[zone]."""
+    """Add runs first .. last - 1 of field[cell] to total, error[group * 8], areas_m2[2, group]."""
     for r in range(first, last):
-        z = zone[r]
-        high = load(total, LANES * z)
-        low = load(error, LANES * z)
+        g = group[r]
+        high = load(total, LANES * g)
+        low = load(error, LANES * g)
         scale = spread(weight[r] if uniform[r] else 1.0)
         n_missing = 0
         i, end = start[r], stop[r]
@@ -224,9 +184,9 @@ def _add_tile(
             else:
                 term, gone = sum_block(field, cell_weight, i)
                 if gone:
-                    areas = _missing_area(field, cell_area, i, i + BLOCK, grids)
-                    missing_m2[z] += areas[0]
-                    fine_m2[z] += areas[1]
+                    gap_m2 = _missing_area(field, cell_area, i, i + BLOCK, grids)
+                    areas_m2[0, g] += gap_m2[0]
+                    areas_m2[1, g] += gap_m2[1]
             n_missing += gone
             high, lost = two_sum(high, term * scale)
             low = low + lost
@@ -239,17 +199,17 @@ def _add_tile(
             else:
                 term, gone = sum_part(field, cell_weight, i, end)
             if gone and not uniform[r]:
-                areas = _missing_area(field, cell_area, i, end, grids)
-                missing_m2[z] += areas[0]
-                fine_m2[z] += areas[1]
+                gap_m2 = _missing_area(field, cell_area, i, end, grids)
+                areas_m2[0, g] += gap_m2[0]
+                areas_m2[1, g] += gap_m2[1]
             n_missing += gone
             high, lost = two_sum(high, term * scale)
             low = low + lost
-        store(total, LANES * z, high)
-        store(error, LANES * z, low)
+        store(total, LANES * g, high)
+        store(error, LANES * g, low)
         if n_missing and uniform[r]:
-            missing_m2[z] += n_missing * coarse[r]
-            fine_m2[z] += n_missing * fine[r]
+            areas_m2[0, g] += n_missing * coarse[r]
+            areas_m2[1, g] += n_missing * fine[r]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -297,13 +257,16 @@ def _missing_area(field: Any, cell_area: Any, first: Any, stop: Any, grids: Any)
 @njit(nogil=True, cache=True, error_model="numpy")
 def _add_plainly(field: Any, tables: Any, broken: Any, sums: Any) -> int:
     """Sum the zones that are not finite again as IEEE addition would; return the infinite cells."""
-    start, stop, zone, uniform, weight, _, _, cell_weight = tables[:8]
+    start, stop, group, uniform, weight, _, _, cell_weight = tables[:8]
+    owner, lone = tables[10:12]
     n_infinite = 0
-    for z in range(sums.size):
+    for z in owner:
         if broken[z]:
             sums[z] = 0.0
+    for c in range(lone.size):
+        n_infinite += np.isinf(field[lone[c]])
     for r in range(start.size):
-        z = zone[r]
+        z = owner[group[r]]
         if broken[z]:
             for i in range(start[r], stop[r]):
                 value = np.float64(field[i])
@@ -311,24 +274,3 @@ def _add_plainly(field: Any, tables: Any, broken: Any, sums: Any) -> int:
                 if not np.isnan(value):
                     sums[z] += value * (weight[r] if uniform[r] else cell_weight[i])
     return n_infinite
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _fold(zone_values: Any, indptr: Any, indices: Any, data: Any, out: Any) -> None:
-    """Fold zone_values[step, zone] to out[step, region], which holds zeros."""
-    error = np.zeros(out.shape[1])
-    plain = np.zeros(out.shape[1])
-    for step in range(out.shape[0]):
-        error[:] = 0.0
-        plain[:] = 0.0
-        for z in range(zone_values.shape[1]):
-            for e in range(indptr[z], indptr[z + 1]):
-                region = indices[e]
-                term = data[e] * zone_values[step, z]
-                plain[region] += term
-                out[step, region], lost = two_sum(out[step, region], term)
-                error[region] += lost
-        for region in range(out.shape[1]):
-            finite = np.isfinite(plain[region])
-            total = out[step, region] + error[region]
-            out[step, region] = total if finite else plain[region]

@@ -2,7 +2,9 @@
 
 A zone seldom changes from one cell to the next, and on a latitude-longitude grid neither does the
 area of a cell along its row. So the kernel is given stretches of one zone instead of a label per
-cell, and one weight for the whole stretch where that is the truth.
+cell, and one weight for the whole stretch where that is the truth. Along the edges of regions it is
+otherwise: there a cell's fractions are its own, and so is its zone. Such cells are listed apart,
+since there is nothing to add up.
 """
 
 from __future__ import annotations
@@ -24,19 +26,23 @@ TILE = 16384
 class Runs(NamedTuple):
     """Stretches of cells of one zone, in the order in which they lie in memory.
 
-    ``start``, ``stop`` (int64[run]) bound the cells, ``zone`` (int32[run]) owns them. Where all
-    cells of a run have the same weight and area (``uniform``, bool[run]) these stand in ``weight``,
+    ``start``, ``stop`` (int64[run]) bound the cells, ``owner[group[r]]`` (int32[group] of
+    int32[run]) is their zone: groups number the zones that have runs. Where all cells of a run
+    have the same weight and area (``uniform``, bool[run]) these stand in ``weight``,
     ``area_coarse`` and ``area_fine`` (float64[run], see `sums.snapping_grids`); else they are
     looked up in ``cell_weight`` and ``cell_area_m2`` (float64[cell]; empty if no run needs them).
-    ``grids`` holds the two snapping grids of the areas; ``never_coarse`` and ``never_fine``
-    (float64[zone]) the area that no run covers because it is known to be missing at every step;
-    ``zone_area_m2`` (float64[zone]) the area of each zone, to the bit what a step without any valid
-    cell reports as missing.
+    ``grids`` holds the two snapping grids of the areas.
+
+    ``lone`` (int64[lone]) are the cells that are a zone of their own; ``lone_zone``,
+    ``lone_weight`` and ``lone_area_m2`` are what belongs to them. ``never_coarse`` and
+    ``never_fine`` (float64[zone]) are the area that is not looked at because it is known to be
+    missing at every step. ``zone_area_m2`` (float64[zone]) is the area of each zone,
+    to the bit what a step without any valid cell reports as missing.
     """
 
     start: NDArray[np.int64]
     stop: NDArray[np.int64]
-    zone: NDArray[np.int32]
+    group: NDArray[np.int32]
     uniform: NDArray[np.bool_]
     weight: NDArray[np.float64]
     area_coarse: NDArray[np.float64]
@@ -44,6 +50,11 @@ class Runs(NamedTuple):
     cell_weight: NDArray[np.float64]
     cell_area_m2: NDArray[np.float64]
     grids: NDArray[np.float64]
+    owner: NDArray[np.int32]
+    lone: NDArray[np.int64]
+    lone_zone: NDArray[np.int32]
+    lone_weight: NDArray[np.float64]
+    lone_area_m2: NDArray[np.float64]
     never_coarse: NDArray[np.float64]
     never_fine: NDArray[np.float64]
     zone_area_m2: NDArray[np.float64]
@@ -92,9 +103,11 @@ def make_runs(
     Examples
     --------
     >>> one = np.ones(6)
-    >>> runs = make_runs(np.array([0, 0, 1, 1, 1, -1], np.int32), one, one, n_zones=2, row_length=3)
-    >>> list(zip(runs.start.tolist(), runs.stop.tolist(), runs.zone.tolist()))
-    [(0, 2, 0), (2, 3, 1), (3, 5, 1)]
+    >>> runs = make_runs(np.array([0, 0, 1, 1, 2, -1], np.int32), one, one, n_zones=3, row_length=3)
+    >>> list(zip(runs.start.tolist(), runs.stop.tolist(), runs.owner[runs.group].tolist()))
+    [(0, 2, 0), (2, 3, 1), (3, 4, 1)]
+    >>> runs.lone.tolist(), runs.lone_zone.tolist()
+    ([4], [2])
     """
     labels = np.array(labels, dtype=np.int32).ravel()
     weight = np.ascontiguousarray(weight, dtype=np.float64).ravel()
@@ -106,23 +119,26 @@ def make_runs(
     coarse = snap(area_m2, grids[0])
     fine = snap(area_m2 - coarse, grids[1])
 
-    starts, stops = _stretches(labels, row_length)
+    alone = _alone(labels, n_zones)
+    starts, stops = _stretches(np.where(alone, -1, labels), row_length)
     uniform = _constant(weight, starts, stops) & _constant(area_m2, starts, stops)
     starts, stops, origin = _cut(starts, stops, TILE)
     uniform = uniform[origin]
-    zone_area_m2 = _by_zone(labels, coarse, n_zones) + _by_zone(labels, fine, n_zones)
     unread = np.full(labels.size, -1, dtype=np.int32)
     if never_valid is not None:
         if never_valid.dtype != np.bool_ or never_valid.size != labels.size:
             raise ValueError(f"never_valid must be {labels.size} booleans, one per cell")
         starts, stops, origin = _without(starts, stops, never_valid.ravel())
         uniform = uniform[origin]
-        unread = np.where(_covered(starts, stops, labels.size), unread, labels)
+        alone &= ~never_valid.ravel()
+        unread = np.where(alone | _covered(starts, stops, labels.size), unread, labels)
+    owner, group = np.unique(labels[starts], return_inverse=True)
+    lone = np.flatnonzero(alone)
     mixed = not uniform.all()
     return Runs(
         start=starts,
         stop=stops,
-        zone=labels[starts],
+        group=group.astype(np.int32),
         uniform=uniform,
         weight=weight[starts],
         area_coarse=coarse[starts],
@@ -130,9 +146,14 @@ def make_runs(
         cell_weight=weight if mixed else np.empty(0),
         cell_area_m2=area_m2 if mixed else np.empty(0),
         grids=grids,
+        owner=owner,
+        lone=lone,
+        lone_zone=labels[lone],
+        lone_weight=weight[lone],
+        lone_area_m2=coarse[lone] + fine[lone],
         never_coarse=_by_zone(unread, coarse, n_zones),
         never_fine=_by_zone(unread, fine, n_zones),
-        zone_area_m2=zone_area_m2,
+        zone_area_m2=_by_zone(labels, coarse, n_zones) + _by_zone(labels, fine, n_zones),
         n_cells=labels.size,
         n_zones=n_zones,
     )
@@ -158,6 +179,12 @@ def _refuse_bad(
         raise ValueError("a counted cell has a weight that is not finite")
     if not (np.isfinite(area_m2[counted]) & (area_m2[counted] >= 0.0)).all():
         raise ValueError("a counted cell has an area that is negative or not finite")
+
+
+def _alone(labels: NDArray[np.int32], n_zones: int) -> NDArray[np.bool_]:
+    """Tell for every cell whether it is the only one of its zone."""
+    cells = np.bincount(labels[labels >= 0], minlength=n_zones)
+    return np.append(cells == 1, False)[labels]  # label -1 takes the last entry
 
 
 def _stretches(labels: NDArray[np.int32], row_length: int) -> tuple[_Cells, _Cells]:

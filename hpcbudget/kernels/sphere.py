@@ -19,9 +19,6 @@ Array = NDArray[np.float64]
 
 SAME = 1e-14
 """Corners closer than this (about 0.1 micrometre on Earth) are one."""
-MOST = 64
-"""Room for the corners of a clipped polygon; the corners of both polygons together fit."""
-
 TINY = 1e-13
 """Overlaps below this share of the smaller cell are rounding of edges that coincide."""
 

@@ -1,7 +1,8 @@
 """The maps of one member, one component and one span: what is kept of a record once it is read.
 
-A file begins with a line of JSON, then holds the values season by season; a stretch of cells can be
-read without the rest, so that an ensemble is reduced with a part of each member in memory.
+A file begins with the checksum of all that follows and a line of JSON, then holds the values season
+by season; a stretch of cells can be read without the rest, so that an ensemble is reduced with a
+part of each member in memory.
 """
 
 from __future__ import annotations
@@ -106,16 +107,16 @@ class MemberMaps:
 
     def save(self, path: Path, name: str, fingerprint: str) -> None:
         """Write the file of a unit, whole or not at all."""
-        body = self.values.astype("<f8").tobytes() + self.inside.astype(np.uint8).tobytes()
         header = {
             "unit": name,
             "fingerprint": fingerprint,
-            "sha256": sha256(body).hexdigest(),
             "cells": int(self.inside.size),
             "seasons": list(self.seasons),
             "balances": [asdict(b) for b in self.balances],
         }
-        write_atomic(path, json.dumps(header).encode() + b"\n" + body)
+        body = json.dumps(header).encode() + b"\n" + self.values.astype("<f8").tobytes()
+        body += self.inside.astype(np.uint8).tobytes()
+        write_atomic(path, sha256(body).hexdigest().encode() + b"\n" + body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +156,18 @@ def find_maps(path: Path, name: str, fingerprint: str) -> Kept | None:
     """Return a unit's file, or None if it is not there, damaged, or of other inputs."""
     try:
         with path.open("rb") as file:
+            checksum = file.readline().strip().decode("ascii")
             line = file.readline()
-            header = json.loads(line)
-            if (header["unit"], header["fingerprint"]) != (name, fingerprint):
-                return None
-            digest = sha256()
+            digest = sha256(line)
+            begin = file.tell()
             while block := file.read(1 << 22):
                 digest.update(block)
-        if digest.hexdigest() != header["sha256"]:
+        header = json.loads(line)
+        if digest.hexdigest() != checksum:
             return None
-        return _kept(path, len(line), header)
+        if (header["unit"], header["fingerprint"]) != (name, fingerprint):
+            return None
+        return _kept(path, begin, header)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -179,8 +182,9 @@ def open_maps(path: Path) -> Kept:
     """
     try:
         with path.open("rb") as file:
+            file.readline()
             line = file.readline()
-        return _kept(path, len(line), json.loads(line))
+            return _kept(path, file.tell(), json.loads(line))
     except (OSError, ValueError) as error:
         raise LedgerError(
             "the maps of a member are gone",

@@ -14,6 +14,7 @@ from hpcbudget.report.figures.budget import budget_figure
 from hpcbudget.report.figures.coverage import coverage_figure
 from hpcbudget.report.figures.cumulative import cumulative_figure
 from hpcbudget.report.figures.dipoles import dipole_figure
+from hpcbudget.report.figures.maps import drawable, maps_figure
 from hpcbudget.report.figures.regions import regional_bars_figure
 from hpcbudget.report.figures.scatter import scatter_figure
 from hpcbudget.report.figures.seasons import seasons_figure
@@ -82,6 +83,7 @@ def drawings(run: Run) -> Iterator[Drawing]:
     yield from _dipoles(run)
     yield from _seasons(run)
     yield from _spread(run)
+    yield from _maps(run)
 
 
 def _budget(run: Run) -> Drawing:
@@ -185,6 +187,28 @@ def _spread(run: Run) -> Iterator[Drawing]:
         f"Taylor-like diagram. {words}.",
         partial(spread_figure, agreement, components=components),
     )
+
+
+def _maps(run: Run) -> Iterator[Drawing]:
+    if run.maps is None:
+        return
+    periods = [run.period, *map(str, run.maps["period"].values)]
+    period = next((p for p in periods if drawable(run.maps, p)), None)
+    if period is None:
+        return
+    for component, families in drawable(run.maps, period).items():
+        yield Drawing(
+            f"maps_{component}",
+            "maps",
+            f"{component_label(component)}: mean, spread and agreement, {period}",
+            "Annual mean over models on the common grid, standard deviation over models, and the "
+            "share of models that have the sign of the mean. Equal Earth projection; colours end "
+            "at the 98th percentile.",
+            f"Maps of the {component} flux {period} for "
+            f"{', '.join(_short(family) for family in families)}: mean, SD of models, sign "
+            "agreement.",
+            partial(maps_figure, run.maps, period, component=component, families=families),
+        )
 
 
 def _short(family: str) -> str:

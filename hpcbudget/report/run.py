@@ -33,6 +33,8 @@ class Run:
         ``provenance.json``.
     config : dict
         ``config.resolved.yaml``.
+    maps : xarray.Dataset or None
+        ``maps.zarr``, read lazily; None if no maps were asked for.
     """
 
     fluxes: xr.Dataset
@@ -40,6 +42,7 @@ class Run:
     tables: dict[str, pd.DataFrame]
     provenance: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    maps: xr.Dataset | None = None
 
     def __repr__(self) -> str:
         members = set(zip(self.fluxes["family"].values, self.fluxes["member"].values, strict=True))
@@ -120,7 +123,20 @@ def load_run(out: Path) -> Run:
         tables=read_tables(out, skip=("monthly", "annual")),
         provenance=_read(out / "provenance.json"),
         config=config,
+        maps=_maps(out / "maps.zarr"),
     )
+
+
+def _maps(path: Path) -> xr.Dataset | None:
+    if not (path / "zarr.json").exists():
+        return None
+    maps = xr.open_dataset(path, engine="zarr", consolidated=False, chunks=None)
+    labels = {
+        name: variable.values.astype(object).astype(str)
+        for name, variable in maps.coords.items()
+        if variable.dtype.kind in "OT"
+    }
+    return maps.assign_coords(labels)
 
 
 def _ddof(config: dict[str, Any]) -> int:

@@ -31,16 +31,29 @@ BOOTSTRAP_COLUMNS = (
 Draws = npt.NDArray[np.int64]
 Sampled = Callable[[FloatArray], npt.ArrayLike]
 
+
+def _at(share: float) -> Sampled:
+    """Return the quantile (linear between votes) of ordered votes."""
+
+    def quantile(ordered: FloatArray) -> FloatArray:
+        whole, part = divmod(share * (ordered.shape[-1] - 1), 1.0)
+        low = ordered[..., int(whole)]
+        high = ordered[..., min(int(whole) + 1, ordered.shape[-1] - 1)]
+        return np.asarray(low + part * (high - low))
+
+    return quantile
+
+
 SAMPLED: Final[dict[str, Sampled]] = {
-    "mean": lambda votes: votes.mean(axis=-1),
-    "min": lambda votes: votes.min(axis=-1),
-    "max": lambda votes: votes.max(axis=-1),
-    "median": lambda votes: np.quantile(votes, 0.5, axis=-1),
-    "q25": lambda votes: np.quantile(votes, 0.25, axis=-1),
-    "q75": lambda votes: np.quantile(votes, 0.75, axis=-1),
-    "sink_votes": lambda votes: (votes < 0).sum(axis=-1),
+    "mean": lambda ordered: ordered.mean(axis=-1),
+    "min": _at(0.0),
+    "max": _at(1.0),
+    "median": _at(0.5),
+    "q25": _at(0.25),
+    "q75": _at(0.75),
+    "sink_votes": lambda ordered: (ordered < 0).sum(axis=-1),
 }
-"""Columns of the statistics table that follow from the votes alone: (sample, vote) -> (sample,)."""
+"""Columns of the statistics table that follow from votes: ordered (sample, vote) -> (sample,)."""
 
 
 def bootstrap(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions) -> pd.DataFrame:
@@ -160,7 +173,8 @@ def _drawn(
 
 
 def _plain(votes: FloatArray) -> dict[str, FloatArray]:
-    return {name: np.asarray(of(votes), dtype=np.float64) for name, of in SAMPLED.items()}
+    ordered = np.sort(votes, axis=-1)
+    return {name: np.asarray(of(ordered), dtype=np.float64) for name, of in SAMPLED.items()}
 
 
 def _compensation(votes: FloatArray) -> dict[str, FloatArray]:

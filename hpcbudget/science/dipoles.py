@@ -18,6 +18,11 @@ DIPOLE_COLUMNS = (
 )  # fmt: skip
 
 
+PAIRED_AT_MOST = 40
+"""Regions of a set beyond which its pairs are left out: of the 28 000 pairs of all countries more
+than a thousand compensate each other significantly by chance."""
+
+
 def dipoles(fluxes: xr.Dataset, periods: Periods, *, span: Span = "common") -> pd.DataFrame:
     """Correlate the regional fluxes of all pairs of regions across models.
 
@@ -39,9 +44,9 @@ def dipoles(fluxes: xr.Dataset, periods: Periods, *, span: Span = "common") -> p
     -------
     pandas.DataFrame
         Columns `DIPOLE_COLUMNS` for all pairs of regions of one set (also of its unassigned
-        rest): n models that have both regions, Pearson's r and its two-sided p value from
-        Student's t with n - 2 degrees of freedom (NaN below three models), variance ratio (NaN
-        below two).
+        rest; sets of more than `PAIRED_AT_MOST` regions are left out): n models that have both
+        regions, Pearson's r and its two-sided p value from Student's t with n - 2 degrees of
+        freedom (NaN below three models), variance ratio (NaN below two).
     """
     pairs = region_pairs(fluxes)
     regions = fluxes["region"].values.astype(str).tolist()
@@ -103,8 +108,11 @@ def correlation_p_value(r: float, n: int) -> float:
 
 
 def region_pairs(fluxes: xr.Dataset) -> list[tuple[int, int]]:
-    """Positions of all pairs of regions that belong to the same set; never of the globe."""
+    """Positions of all pairs of regions of one set; never of the globe, nor of very large sets."""
     sets = fluxes["region_set"].values.astype(str)
-    return [
-        (a, b) for a, b in combinations(range(sets.size), 2) if sets[a] == sets[b] and sets[a] != ""
-    ]
+    pairs: list[tuple[int, int]] = []
+    for name in dict.fromkeys(s for s in sets.tolist() if s):
+        inside = np.flatnonzero(sets == name).tolist()
+        if len(inside) <= PAIRED_AT_MOST:
+            pairs += combinations(inside, 2)
+    return pairs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -70,6 +71,24 @@ class Sample:
     def n(self) -> int:
         """Number of votes."""
         return int(self.votes_pgc_yr.size)
+
+    @cached_property
+    def _ordered(self) -> list[float]:
+        return sorted(self.votes_pgc_yr.tolist())
+
+    def quantile(self, share: float) -> float:
+        """Return the `share` quantile in Pg C/yr, linear between votes; NaN without votes.
+
+        Examples
+        --------
+        >>> Sample.of_models([3.0, 1.0, 2.0], ddof=1).quantile(0.75)
+        2.5
+        """
+        if not self.n:
+            return float("nan")
+        whole, part = divmod(share * (self.n - 1), 1.0)
+        low, high = self._ordered[int(whole)], self._ordered[min(int(whole) + 1, self.n - 1)]
+        return low + part * (high - low)
 
     @classmethod
     def of_models(cls, values_pgc_yr: npt.ArrayLike, ddof: int) -> Sample:
@@ -234,6 +253,26 @@ def samples(
             for period in by_period:
                 parts = [sample(key, period, column) for key in PARTS_OF_PROCESS]
                 yield SampleKey(PROCESS, TOTAL, region, period), Sample.of_pairs(*parts)
+
+
+def summarise(values_pgc_yr: FloatArray, ddof: int) -> dict[str, FloatArray]:
+    """Return n, mean, sd, min and max over the models of (model, ...), ignoring NaN.
+
+    Where no model has a value n is 0 and the others are NaN.
+    """
+    finite = np.isfinite(values_pgc_yr)
+    n = finite.sum(axis=0)
+    mean = _mean_of_finite(values_pgc_yr, axis=0)
+    squares = np.where(finite, np.square(values_pgc_yr - mean), 0.0).sum(axis=0)
+    low = np.where(finite, values_pgc_yr, np.inf).min(axis=0)
+    high = np.where(finite, values_pgc_yr, -np.inf).max(axis=0)
+    return {
+        "n": n,
+        "mean": mean,
+        "sd": np.where(n > ddof, np.sqrt(squares / np.maximum(n - ddof, 1)), np.nan),
+        "min": np.where(n > 0, low, np.nan),
+        "max": np.where(n > 0, high, np.nan),
+    }
 
 
 def _mean_of_finite(values: npt.NDArray[Any], axis: int = -1) -> npt.NDArray[Any]:

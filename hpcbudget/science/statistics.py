@@ -18,6 +18,7 @@ from hpcbudget.science.ensemble import (
     FloatArray,
     Sample,
     samples,
+    summarise,
     votes,
 )
 from hpcbudget.science.total import TOTAL, with_totals
@@ -40,9 +41,7 @@ Statistic = Callable[[Sample], float]
 
 def quantile(share: float) -> Statistic:
     """Return the statistic that gives the `share` quantile (linear interpolation) in Pg C/yr."""
-    return lambda sample: (
-        float(np.quantile(sample.votes_pgc_yr, share)) if sample.n else float("nan")
-    )
+    return lambda sample: sample.quantile(share)
 
 
 STATISTICS: Final[dict[str, Statistic]] = {
@@ -121,7 +120,7 @@ def ensemble_series(fluxes: xr.Dataset, *, ddof: int = 1) -> pd.DataFrame:
     years = annual(with_totals(fluxes))
     flux = years["flux_pgc_yr"].transpose("series", "region", "year").values
     summaries = {
-        key: _summarise(group.values_pgc_yr, ddof) for key, group in votes(years, flux).items()
+        key: summarise(group.values_pgc_yr, ddof) for key, group in votes(years, flux).items()
     }
     if set(PARTS_OF_PROCESS) <= set(summaries):
         parts = (summaries[key] for key in PARTS_OF_PROCESS)
@@ -139,24 +138,6 @@ def ensemble_series(fluxes: xr.Dataset, *, ddof: int = 1) -> pd.DataFrame:
     if not frames:
         return pd.DataFrame(columns=list(ENSEMBLE_COLUMNS))
     return pd.concat(frames, ignore_index=True)
-
-
-def _summarise(values: FloatArray, ddof: int) -> dict[str, FloatArray]:
-    """n, mean, sd, min and max over the models of (model, region, year), ignoring NaN."""
-    finite = np.isfinite(values)
-    n = finite.sum(axis=0)
-    mean = np.where(n > 0, np.where(finite, values, 0.0).sum(axis=0) / np.maximum(n, 1), np.nan)
-    squares = np.where(finite, np.square(values - mean), 0.0).sum(axis=0)
-    sd = np.where(n > ddof, np.sqrt(squares / np.maximum(n - ddof, 1)), np.nan)
-    low = np.where(finite, values, np.inf).min(axis=0)
-    high = np.where(finite, values, -np.inf).max(axis=0)
-    return {
-        "n": n,
-        "mean": mean,
-        "sd": sd,
-        "min": np.where(n > 0, low, np.nan),
-        "max": np.where(n > 0, high, np.nan),
-    }
 
 
 def _pairs(land: dict[str, FloatArray], ocean: dict[str, FloatArray]) -> dict[str, FloatArray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -13,10 +14,16 @@ import xarray as xr
 
 from hpcbudget.options import StatisticsOptions
 from hpcbudget.science.annual import Periods, annual, by_month
-from hpcbudget.science.ensemble import FloatArray, Sample, Span, votes
-from hpcbudget.science.seasonal import MONTHS, circular_mean_sd, direction, seasonal_cycle
+from hpcbudget.science.ensemble import FloatArray, Sample, Span, summarise, votes
+from hpcbudget.science.seasonal import (
+    MONTHS,
+    SeasonalCycle,
+    circular_mean_sd,
+    direction,
+    seasonal_cycle,
+)
 from hpcbudget.science.total import with_totals
-from hpcbudget.science.trend import linear_trend
+from hpcbudget.science.trend import Trend, linear_trend
 
 VARIABILITY_COLUMNS = (
     "family", "component", "region", "period", "statistic", "n", "mean", "sd", "min", "max",
@@ -34,6 +41,16 @@ class Block:
     monthly_pgc_yr: FloatArray
     """(series, region, year, month); NaN for series whose months are not independent."""
 
+    @cached_property
+    def trend(self) -> Trend:
+        """Lines through the annual fluxes."""
+        return linear_trend(self.years, self.annual_pgc_yr)
+
+    @cached_property
+    def season(self) -> SeasonalCycle:
+        """Mean seasonal cycles."""
+        return seasonal_cycle(self.monthly_pgc_yr)
+
 
 @dataclass(frozen=True)
 class MemberStatistic:
@@ -45,24 +62,16 @@ class MemberStatistic:
 
 
 MEMBER_STATISTICS: Final[dict[str, MemberStatistic]] = {
-    "iav": MemberStatistic(
-        "Pg C yr-1", lambda b: linear_trend(b.years, b.annual_pgc_yr).iav_pgc_yr
-    ),
-    "trend": MemberStatistic(
-        "Pg C yr-2", lambda b: linear_trend(b.years, b.annual_pgc_yr).slope_pgc_yr2
-    ),
-    "trend_standard_error": MemberStatistic(
-        "Pg C yr-2", lambda b: linear_trend(b.years, b.annual_pgc_yr).standard_error_pgc_yr2
-    ),
+    "iav": MemberStatistic("Pg C yr-1", lambda b: b.trend.iav_pgc_yr),
+    "trend": MemberStatistic("Pg C yr-2", lambda b: b.trend.slope_pgc_yr2),
+    "trend_standard_error": MemberStatistic("Pg C yr-2", lambda b: b.trend.standard_error_pgc_yr2),
     "cumulative": MemberStatistic("Pg C", lambda b: _sum_of_all(b.annual_pgc_yr)),
     "seasonal_peak_to_trough": MemberStatistic(
-        "Pg C yr-1", lambda b: seasonal_cycle(b.monthly_pgc_yr).peak_to_trough_pgc_yr
+        "Pg C yr-1", lambda b: b.season.peak_to_trough_pgc_yr
     ),
-    "seasonal_amplitude": MemberStatistic(
-        "Pg C yr-1", lambda b: seasonal_cycle(b.monthly_pgc_yr).amplitude_pgc_yr
-    ),
+    "seasonal_amplitude": MemberStatistic("Pg C yr-1", lambda b: b.season.amplitude_pgc_yr),
     "seasonal_peak_month": MemberStatistic(
-        "months from 1 January", lambda b: direction(seasonal_cycle(b.monthly_pgc_yr).peak_month)
+        "months from 1 January", lambda b: direction(b.season.peak_month)
     ),
 }
 """What is measured on members: the SD of detrended annual fluxes, the trend with its standard
@@ -91,7 +100,7 @@ def variability(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions
     fluxes = with_totals(fluxes)
     regions = fluxes["region"].values.astype(str).tolist()
     quantiles = {f"q{100 * q:04.1f}".removesuffix(".0"): q for q in options.quantiles}
-    rows = []
+    frames = []
     for period, (first, last) in periods.items():
         block = _block(fluxes, first, last, options.span)
         measured = {name: s.of(block) for name, s in MEMBER_STATISTICS.items()}
@@ -100,24 +109,41 @@ def variability(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions
         for name, values in measured.items():
             for key, group in votes(fluxes, values).items():
                 ddof = options.ddof_by_family.get(key.family, options.ddof)
-                for region, found in zip(regions, group.values_pgc_yr.T, strict=True):
-                    summary = _summary(found[np.isfinite(found)], ddof, list(quantiles.values()))
-                    if summary[0]:
-                        rows.append((*key, region, period, name, *summary))
-    table = pd.DataFrame(rows, columns=[*VARIABILITY_COLUMNS, *quantiles])
-    return table.sort_values(["family", "component"], kind="stable", ignore_index=True)
+                summary = pd.DataFrame(_summary(group.values_pgc_yr, ddof, quantiles))
+                named = summary.assign(
+                    family=key.family, component=key.component, region=regions, period=period,
+                    statistic=name,
+                )  # fmt: skip
+                frames.append(named[named["n"] > 0])
+    columns = [*VARIABILITY_COLUMNS, *quantiles]
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return pd.DataFrame(columns=columns)
+    table = pd.concat(frames, ignore_index=True)[columns]
+    order = {region: position for position, region in enumerate(regions)}
+    return table.sort_values(
+        ["family", "component", "region"], kind="stable", ignore_index=True,
+        key=lambda column: column.map(order) if column.name == "region" else column,
+    )  # fmt: skip
 
 
 def _summary(
-    found: npt.NDArray[np.inexact], ddof: int, quantiles: list[float]
-) -> tuple[float, ...]:
-    """n, mean, sd, min, max and quantiles of the models' values; complex ones are directions."""
-    if np.iscomplexobj(found):
-        months = np.angle(found) * MONTHS / (2 * np.pi)
-        return (found.size, *circular_mean_sd(months), *([np.nan] * (2 + len(quantiles))))
-    sample = Sample.of_models(found, ddof)
-    extremes = np.quantile(found, [0.0, 1.0, *quantiles]).tolist() if sample.n else []
-    return (sample.n, sample.mean, sample.sd, *extremes)
+    values: npt.NDArray[np.inexact], ddof: int, quantiles: dict[str, float]
+) -> dict[str, npt.ArrayLike]:
+    """n, mean, sd, min, max and quantiles by region of (model, region); complex are directions."""
+    if np.iscomplexobj(values):
+        found = [column[np.isfinite(column)] for column in values.T]
+        circular = [circular_mean_sd(np.angle(one) * MONTHS / (2 * np.pi)) for one in found]
+        return {
+            "n": [one.size for one in found],
+            "mean": [mean for mean, _ in circular],
+            "sd": [sd for _, sd in circular],
+            **dict.fromkeys(("min", "max", *quantiles), np.nan),
+        }
+    real = np.real(values)
+    samples = [Sample.of_models(column, ddof) for column in real.T] if quantiles else []
+    more = {name: [one.quantile(q) for one in samples] for name, q in quantiles.items()}
+    return {**summarise(real, ddof), **more}
 
 
 def _block(fluxes: xr.Dataset, first: int, last: int, span: Span) -> Block:

@@ -31,12 +31,11 @@ def _sd(sample: Sample, rule: VerdictRule) -> Interval:
 
 
 def _minmax(sample: Sample, rule: VerdictRule) -> Interval:
-    return float(sample.votes_pgc_yr.min()), float(sample.votes_pgc_yr.max())
+    return sample.quantile(0.0), sample.quantile(1.0)
 
 
 def _quantile(sample: Sample, rule: VerdictRule) -> Interval:
-    low, high = np.quantile(sample.votes_pgc_yr, [(1 - rule.level) / 2, (1 + rule.level) / 2])
-    return float(low), float(high)
+    return sample.quantile((1 - rule.level) / 2), sample.quantile((1 + rule.level) / 2)
 
 
 def _t(sample: Sample, rule: VerdictRule) -> Interval:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcbudget.errors import GridError
+from hpcbudget.space.cf_polygons import grid_from_scrip, grid_from_ugrid, polygon_grid
 from hpcbudget.space.edges import (
     as_float64,
     infer_latitude_bounds,
@@ -22,6 +23,7 @@ from hpcbudget.space.edges import (
     longitude_bounds_from_file,
 )
 from hpcbudget.space.grid import Array, Grid
+from hpcbudget.space.named_grids import healpix, recognise
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,6 +64,8 @@ def grid_from_dataset(ds: xr.Dataset, variable: str, options: GridOptions | None
             fix="the file has: " + ", ".join(str(name) for name in ds.data_vars),
         )
     dims = tuple(str(d) for d in ds[variable].dims)
+    if (mapped := _healpix(ds, variable, dims)) is not None:
+        return mapped
     lat = _coordinate(ds, dims, "latitude", options.latitude if options else None)
     lon = _coordinate(ds, dims, "longitude", options.longitude if options else None)
     if lat is None:
@@ -75,7 +79,7 @@ def grid_from_dataset(ds: xr.Dataset, variable: str, options: GridOptions | None
             return _zonal(ds, lat, options, variable)
         if lat.ndim == 1 and lon.ndim == 1 and lat.dims != lon.dims:
             return _rectilinear(ds, dims, lat, lon, options)
-        return _polygons(ds, lat, lon, options)
+        return _polygons(ds, dims, lat, lon, options)
     except GridError as error:
         raise error.at(f"variable {variable}, {'/'.join(_names(lat, lon))}") from None
 
@@ -102,8 +106,6 @@ def grid_from_path(path: Path) -> Grid:
         ) from None
     with ds:
         if "grid_corner_lat" in ds:
-            from hpcbudget.space.scrip import grid_from_scrip
-
             return grid_from_scrip(ds)
         found: list[GridError] = []
         for name in sorted(map(str, ds.data_vars), key=lambda n: -ds[n].ndim):
@@ -118,6 +120,8 @@ def grid_from_path(path: Path) -> Grid:
                 shape = [ds.sizes[d] for d in ds.sizes if d in dims]
                 order = [d for d in ds.sizes if d in dims]
                 return grid_from_dataset(ds.assign(_cells=(order, np.empty(shape))), "_cells")
+        if (mesh := _mesh(ds, None)) is not None:
+            return mesh
     raise GridError(
         "no variable in it lies on a grid",
         where=str(path),
@@ -264,17 +268,82 @@ def _rectilinear(
 
 
 def _polygons(
-    ds: xr.Dataset, lat: xr.DataArray, lon: xr.DataArray, options: GridOptions | None
+    ds: xr.Dataset,
+    dims: tuple[str, ...],
+    lat: xr.DataArray,
+    lon: xr.DataArray,
+    options: GridOptions | None,
 ) -> Grid:
     if lat.dims != lon.dims:
         raise GridError(
             f"latitude has dimensions {lat.dims} but longitude {lon.dims}",
             fix="name a matching pair with 'grid: {latitude: NAME, longitude: NAME}'",
         )
-    raise GridError(
-        "cells of this grid need corners, which are not read yet",
-        fix="regrid the file to latitudes and longitudes first",
+    if lat.ndim == 2 and (boxes := _boxes_in_disguise(dims, lat, lon)) is not None:
+        return boxes
+    given = [_bounds(ds, c, options) for c in (lat, lon)]
+    corners = None if None in given else (given[0][1], given[1][1])  # type: ignore[index]
+    rule = "" if corners is None else f"corners {given[0][0]}, {given[1][0]}"  # type: ignore[index]
+    if corners is None and lat.ndim == 1:
+        cell_dim = str(lat.dims[0])
+        known = _mesh(ds, cell_dim) or recognise(_centres(lat), _centres(lon))
+        if known is not None:
+            return known.with_dims((cell_dim,))
+    return polygon_grid(
+        lat.copy(data=_in_degrees(lat.values, str(lat.attrs.get("units", "")))),
+        lon.copy(data=_in_degrees(lon.values, str(lon.attrs.get("units", "")))),
+        corners,
+        dims,
+        rule,
     )
+
+
+def _boxes_in_disguise(dims: tuple[str, ...], lat: xr.DataArray, lon: xr.DataArray) -> Grid | None:
+    """Return the rectilinear grid that 2-D coordinates repeat row by row, if they do."""
+    y, x = _centres(lat), _centres(lon)
+    for axis in (0, 1):
+        rows, columns = (y[:, 0], x[0]) if axis == 0 else (y[0], x[:, 0])
+        if np.ptp(y, axis=1 - axis).max() == 0 == np.ptp(x, axis=axis).max():
+            lat_bounds, lat_rule = infer_latitude_bounds(rows)
+            lon_bounds, lon_rule = infer_longitude_bounds(columns)
+            stored = tuple(d for d in dims if d in lat.dims)
+            lat_axis = stored.index(str(lat.dims[axis]))
+            return Grid.boxes(
+                lat_bounds,
+                lon_bounds,
+                dims=(stored[0], stored[1]),
+                lat_axis=lat_axis,
+                lat_deg=rows,
+                lon_deg=columns,
+                rule=f"{lat_rule}; {lon_rule}",
+            )
+    return None
+
+
+def _healpix(ds: xr.Dataset, variable: str, dims: tuple[str, ...]) -> Grid | None:
+    """Return the HEALPix grid that the variable's CF grid mapping names, if it does."""
+    of = ds[variable]
+    name = of.attrs.get("grid_mapping") or of.encoding.get("grid_mapping")
+    facts = ds[name].attrs if name in ds.variables else {}
+    if facts.get("grid_mapping_name") != "healpix":
+        return None
+    level = facts.get("healpix_nside") or 2 ** int(facts["refinement_level"])
+    order = str(facts.get("healpix_order", facts.get("indexing_scheme", "nested")))
+    grid = healpix(int(level), "ring" if order == "ring" else "nested")
+    cells = [d for d in dims if ds.sizes[d] == grid.size]
+    if not cells:
+        raise GridError(
+            f"HEALPix nside {level} has {grid.size} cells, but no dimension of {variable!r} has",
+            fix="correct the grid mapping variable",
+        )
+    return grid.with_dims((cells[-1],))
+
+
+def _mesh(ds: xr.Dataset, cell_dim: str | None) -> Grid | None:
+    try:
+        return grid_from_ugrid(ds, cell_dim)
+    except GridError:
+        return None
 
 
 def _names(lat: xr.DataArray, lon: xr.DataArray | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Grids named on the command line: ``1``, ``1x1.25``, ``n80``, or a file or store."""
+"""Grids named on the command line: ``1``, ``1x1.25``, ``n80``, ``o80``, ``hp32``, or a file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hpcbudget.errors import GridError
 from hpcbudget.space.grid import Grid
+from hpcbudget.space.named_grids import healpix, octahedral
 
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
 
@@ -18,7 +19,8 @@ def parse_grid(text: str | Path) -> Grid:
     ----------
     text : str or Path
         Degrees (``"1"``, ``"0.5"``), latitude x longitude step (``"1x1.25"``), full Gaussian
-        grid (``"n80"``), or a CF or SCRIP NetCDF file or zarr store.
+        grid (``"n80"``), octahedral reduced Gaussian grid (``"o80"``), HEALPix in nested or ring
+        order (``"hp32"``, ``"hp32r"``), or a CF, UGRID or SCRIP NetCDF file or zarr store.
 
     Raises
     ------
@@ -36,8 +38,12 @@ def parse_grid(text: str | Path) -> Grid:
     if match := re.fullmatch(f"{_NUMBER}(?:x{_NUMBER})?", name):
         dlat, dlon = match.groups()
         return Grid.regular(float(dlat), float(dlon) if dlon else None)
-    if match := re.fullmatch(r"[nN](\d+)", name):
-        return Grid.gaussian(int(match.group(1)))
+    if match := re.fullmatch(r"(n|o|hp)(\d+)(r?)", name.lower()):
+        kind, number, ring = match.group(1), int(match.group(2)), match.group(3)
+        if kind == "hp":
+            return healpix(number, "ring" if ring else "nested")
+        if not ring:
+            return Grid.gaussian(number) if kind == "n" else octahedral(number)
     path = Path(name)
     if not path.exists():
         raise GridError(

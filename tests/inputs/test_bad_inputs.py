@@ -192,9 +192,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
                           "values from 0 to 0"),
     "fraction_negative": (lambda f: field(f, values=np.full((6, 12), -9999.0)),
                           LAND + FRACTION + "}}", "values from -99.99"),
-    "fraction_changes_with_time": (
-        lambda f: field(f, dims=("time", "lat", "lon"), values=np.ones((12, 6, 12))),
-        LAND + FRACTION + "}}", "changes with time"),
+    "fraction_of_other_years": (
+        lambda f: field(f, dims=("time", "lat", "lon"), values=np.ones((24, 6, 12)),
+                        time=np.arange(24), time_units="months since 1990-01-01"),
+        LAND + FRACTION + "}}", "the flux of the other months"),
     "fraction_variable_missing": (
         lambda f: field(f), LAND + FRACTION.replace("sftlf", "lsm") + "}}", "no variable 'lsm'"),
     "area_without_units": (

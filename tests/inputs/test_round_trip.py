@@ -284,6 +284,25 @@ def som_ffn(folder: Path) -> Case:
     return Case("{paths: som.nc, preset: auto, flux: {area_basis: cell}}", "standard")
 
 
+def open_water(folder: Path) -> Case:
+    """Per m2 of open water, which changes from month to month and is unknown over land."""
+    ice = np.round(np.random.default_rng(1).random((24, NLAT, NLON)), 3) * 0.9
+    water = (1 - ice) * 100.0
+    values = FLUX / (1 - ice) / (C * 1e-3) * 86400 * 1e3
+    values[:, 4] = np.nan
+    water[:, 4] = np.nan
+    fields = {"fgco2": (values, "mmol m-2 d-1", {}), "open_water": (water, "%", {})}
+    write(folder / "a.nc", fields, calendar="standard")
+    area = AREA.copy()
+    area[4] = 0
+    return Case(
+        "{paths: a.nc, flux: {sign: to_atmosphere, area_basis: sea_ice_free},"
+        " components: {ocean: fgco2}, mask: {paths: a.nc, variable: open_water}}",
+        "standard",
+        known("standard", area),
+    )
+
+
 def zonal(folder: Path) -> Case:
     per_degree = (FLUX * AREA).sum(axis=2) * year_s("standard")[:, :, 0] * 1e-12 / 30.0
     write(
@@ -411,9 +430,9 @@ def ingested(folder: Path) -> Case:
 
 CONVENTIONS = [
     trendy, trendy_years_since, cmip6_land, cmip6_ocean_co2, gcb_ocean, gcp_inversions,
-    carbontracker, cte, cams, jena, miroc4, gridfed, som_ffn, zonal, classic_grams, bookkeeping,
-    year_of_365_25_days, three_hourly, yearly_files, annual, zarr_of_xarray, zarr_2_with_fill,
-    sharded_zarr, ingested,
+    carbontracker, cte, cams, jena, miroc4, gridfed, som_ffn, open_water, zonal, classic_grams,
+    bookkeeping, year_of_365_25_days, three_hourly, yearly_files, annual, zarr_of_xarray,
+    zarr_2_with_fill, sharded_zarr, ingested,
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcbudget.kernels.integrate import fold, integrate, make_runs, warm
+from hpcbudget.kernels.integrate import integrate, make_runs, warm
 from hpcbudget.kernels.runs import TILE
 
 
@@ -241,32 +241,3 @@ def test_eight_threads_at_once():
     with ThreadPoolExecutor(8) as pool:
         parts = list(pool.map(lambda step: integrate(values[step : step + 1], runs)[0], range(8)))
     np.testing.assert_array_equal(np.concatenate(parts), expected)
-
-
-# -- fold
-
-
-@given(st.integers(1, 4), st.integers(1, 30), st.integers(1, 6), st.integers(0, 2**32 - 1))
-def test_fold_agrees_with_fsum(n_steps, n_zones, n_regions, seed):
-    rng = np.random.default_rng(seed)
-    values = rng.normal(size=(n_steps, n_zones)) * 10.0 ** rng.integers(-9, 9, n_zones)
-    dense = rng.uniform(size=(n_zones, n_regions)) * (rng.random((n_zones, n_regions)) < 0.5)
-    indptr = np.concatenate([[0], np.cumsum((dense != 0).sum(axis=1))])
-    indices = np.nonzero(dense)[1].astype(np.int32)
-    out = fold(values, indptr, indices, dense[dense != 0], n_regions)
-    for step in range(n_steps):
-        for region in range(n_regions):
-            terms = values[step] * dense[:, region]
-            error = abs(out[step, region] - math.fsum(terms))
-            assert error <= 1e-15 * math.fsum(np.abs(terms))
-
-
-def test_fold_keeps_what_is_not_finite_in_its_regions():
-    indptr, indices = np.array([0, 1, 2, 3]), np.array([0, 1, 1], np.int32)
-    out = fold(np.array([[np.nan, np.inf, 1.0]]), indptr, indices, np.ones(3), 3)
-    np.testing.assert_array_equal(out, [[np.nan, np.inf, 0.0]])
-
-
-def test_bad_input_fold():
-    with pytest.raises(ValueError, match="2 zones"):
-        fold(np.ones((1, 2)), np.array([0, 1]), np.zeros(1, np.int32), np.ones(1), 1)

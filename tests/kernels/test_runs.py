@@ -20,13 +20,18 @@ def test_runs_cover_every_counted_cell_once(row, n_rows, weights):
     weight = np.array(weights[: labels.size])
     runs = make_runs(labels, weight, weight, n_zones=4, row_length=len(row))
     seen = np.full(labels.size, -1)
-    for start, stop, zone, uniform, of_run in zip(*runs[:5], strict=True):
+    zones = runs.owner[runs.group]
+    for start, stop, zone, uniform, of_run in zip(
+        runs.start, runs.stop, zones, runs.uniform, runs.weight, strict=True
+    ):
         assert start < stop
         assert start // len(row) == (stop - 1) // len(row)
         assert (seen[start:stop] == -1).all()
         seen[start:stop] = zone
         assert uniform == (np.ptp(weight[start:stop]) == 0.0)
         assert not uniform or weight[start] == of_run
+    assert (seen[runs.lone] == -1).all()
+    seen[runs.lone] = runs.lone_zone
     np.testing.assert_array_equal(seen, np.where(weight > 0, labels, -1))
     assert (np.diff(runs.start) > 0).all()
 

@@ -95,3 +95,10 @@ def test_ddof_by_family(make_ensemble):
     model = SampleKey("land_process", "land", "Globe", "p")
     assert mixed[inversion].sd == pytest.approx(plain[inversion].sd * np.sqrt(3 / 4))
     assert mixed[model].sd == plain[model].sd
+
+
+@given(votes=st.lists(st.floats(-10, 10), min_size=1, max_size=20), share=st.floats(0, 1))
+def test_quantiles_are_numpys(votes, share):
+    assert Sample.of_models(votes, 1).quantile(share) == pytest.approx(
+        np.quantile(votes, share), abs=1e-12
+    )

@@ -48,7 +48,8 @@ def new_run(ensemble: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
         folder = tmp_path_factory.mktemp(name)
         environment = {}
         if slow:
-            environment = {"PYTHONPATH": str(SLOW), "SLOW_BLOCKS": str(slow)}
+            path = os.pathsep.join(filter(None, [str(SLOW), os.environ.get("PYTHONPATH")]))
+            environment = {"PYTHONPATH": path, "SLOW_BLOCKS": str(slow)}
         return Run(ensemble, folder / "out", environment)
 
     return make

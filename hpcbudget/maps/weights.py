@@ -1,0 +1,57 @@
+"""Which weights carry a member to the common grid: ours, ESMF's, or those of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hpcbudget.options import MapsOptions
+from hpcbudget.space.grid import Grid
+from hpcbudget.space.overlap import BoxOverlap
+from hpcbudget.space.weight_cache import cached_weights
+from hpcbudget.space.weights import Weights
+
+Choose = Callable[[str, Grid], tuple[Weights, str]]
+
+
+def choose_weights(options: MapsOptions, destination: Grid, root: Path) -> Choose:
+    """Return a function that gives the weights of a member's grid, and says which they are.
+
+    Equal grids get the same weights, made once.
+
+    Parameters
+    ----------
+    options : MapsOptions
+        ``weights`` by member, else ``backend``.
+    destination : Grid
+        The common grid.
+    root : Path
+        What relative paths of weights files start from.
+    """
+    made: dict[tuple[str, str], tuple[Weights, str]] = {}
+
+    def choose(member: str, grid: Grid) -> tuple[Weights, str]:
+        how = options.weights.get(member, options.backend)
+        key = how, grid.content_hash()
+        if key not in made:
+            weights = _make(how, grid, destination, root)
+            kind = "separable boxes" if isinstance(weights.overlap, BoxOverlap) else "polygons"
+            edges = weights.edges.replace("_", " ")
+            shown = {"native": f"native, {kind}, {edges}", "xesmf": "xesmf"}.get(how, how)
+            off = f"; cell areas differ by up to {weights.area_mismatch:.1e}"
+            made[key] = weights, f"{grid.describe()}: {shown}{off}"
+        return made[key]
+
+    return choose
+
+
+def _make(how: str, source: Grid, destination: Grid, root: Path) -> Weights:
+    if how == "native":
+        return cached_weights(source, destination)
+    if how == "xesmf":
+        from hpcbudget.space.xesmf_backend import xesmf_weights
+
+        return xesmf_weights(source, destination, "conservative")
+    from hpcbudget.space.weight_files import read_weights
+
+    return read_weights(root / how, source=source, destination=destination)

@@ -1,0 +1,271 @@
+"""Regrid a whole store, a stretch of steps at a time, and show what became of the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcbudget.errors import GridError, RegridError
+from hpcbudget.files import replace_folder, unwritable
+from hpcbudget.space.cf_write import grid_dataset
+from hpcbudget.space.grid import Array, Grid
+from hpcbudget.space.weight_cache import cached_weights
+from hpcbudget.space.weights import Preserve, Weights
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+STRETCH_BYTES = 256e6
+"""Bytes of source and result that are in memory at once."""
+
+
+@dataclass(frozen=True)
+class RegriddedVariable:
+    """What became of one variable.
+
+    Attributes
+    ----------
+    name : str
+        Name of the variable.
+    source, destination : str
+        The grids in words.
+    steps : int
+        Fields that were regridded.
+    total_change : float
+        Largest relative change of a field's total, measured against the sum of magnitudes, over the
+        part of the source that the destination covers.
+    area_mismatch : float
+        Largest relative difference of the areas that the weights were made with to the exact ones.
+    missing : float
+        Share of destination values that are NaN.
+    """
+
+    name: str
+    source: str
+    destination: str
+    steps: int
+    total_change: float
+    area_mismatch: float
+    missing: float
+
+
+def regrid_store(
+    store: Path,
+    destination: Grid | Weights,
+    out: Path,
+    *,
+    preserve: Preserve,
+    min_valid: float = 0.0,
+    variables: Sequence[str] | None = None,
+    dtype: str = "float64",
+    threads: int = 1,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[RegriddedVariable, ...]:
+    """Regrid the gridded variables of a NetCDF file or zarr store into a new zarr store.
+
+    Parameters
+    ----------
+    store : Path
+        NetCDF file or zarr store.
+    destination : Grid or Weights
+        The new grid, or weights that lead to it.
+    out : Path
+        Zarr store to write; it is there whole or not at all. Each variable ``v`` comes with
+        ``v_valid_fraction``, and the grid with its bounds and ``cell_area``.
+    preserve : {"integral", "mean"}
+        Keep totals (fluxes per area) or constants (see `hpcbudget.space.weights`).
+    min_valid : float
+        Smallest valid fraction of a destination cell that has a value.
+    variables : sequence of str, optional
+        Default: all floating-point variables on a grid.
+    dtype : str
+        Of the result; float32 keeps totals to 1e-7 only.
+    threads : int
+        For making weights along great circles.
+    progress : callable, optional
+        Told (variable, steps done, steps in all).
+
+    Raises
+    ------
+    RegridError, GridError
+        Nothing to regrid, or a variable that is not on the weights' grid.
+    OutputError
+        The result cannot be written.
+    """
+    import zarr
+
+    with _open(store) as ds:
+        chosen = _choose(ds, variables, store)
+        target = destination.destination if isinstance(destination, Weights) else destination
+        temporary = out.with_name(f".{out.name}.{uuid4().hex}.tmp")
+        try:
+            frame = grid_dataset(target)
+            for name, source in chosen:
+                frame = frame.merge(_other_coordinates(ds, name, source), compat="override")
+            frame.attrs = {**ds.attrs, "regridded": f"preserve {preserve}, {target.describe()}"}
+            frame.to_zarr(temporary, mode="w", consolidated=False, zarr_format=3)
+            group = zarr.open_group(temporary, mode="r+")
+            reports = []
+            for name, source in chosen:
+                weights = (
+                    destination
+                    if isinstance(destination, Weights)
+                    else cached_weights(source, target, threads=threads)
+                )
+                if weights.source != source:
+                    raise RegridError(
+                        f"the weights are for another grid ({weights.source.describe()})",
+                        where=f"{store}, variable {name}",
+                        why="they would give numbers that look right and are wrong",
+                        fix=f"make weights for {source.describe()}",
+                    )
+                work = _Work(ds[name], weights, preserve, min_valid)
+                reports.append(work.write(group, dtype, progress))
+            replace_folder(temporary, out)
+        except OSError as error:
+            raise unwritable(out, error) from error
+        finally:
+            if temporary.exists():
+                import shutil
+
+                shutil.rmtree(temporary, ignore_errors=True)
+    return tuple(reports)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One variable on its way to the new grid."""
+
+    variable: xr.DataArray
+    weights: Weights
+    preserve: Preserve
+    min_valid: float
+
+    def write(
+        self, group: Any, dtype: str, progress: Callable[[str, int, int], None] | None
+    ) -> RegriddedVariable:
+        source, target = self.weights.source, self.weights.destination
+        lead = [d for d in self.variable.dims if d not in source.dims]
+        ordered = self.variable.transpose(*lead, *source.dims)
+        shape = tuple(ordered.sizes[d] for d in lead)
+        steps = int(np.prod(shape))
+        stretch = max(1, int(STRETCH_BYTES / (8 * (source.size + 3 * target.size))))
+        stretch = min(stretch, shape[-1] if shape else 1)
+        name = str(self.variable.name)
+        dims = [*map(str, lead), *target.dims]
+        chunks = (*(1,) * (len(shape) - 1), *((stretch,) if shape else ()), *target.shape)
+        arrays = [
+            group.create_array(
+                key,
+                shape=(*shape, *target.shape),
+                chunks=chunks,
+                dtype=kind,
+                fill_value=np.nan,
+                dimension_names=dims,
+                attributes=attributes,
+            )
+            for key, kind, attributes in (
+                (name, dtype, self._attributes()),
+                (
+                    f"{name}_valid_fraction",
+                    "float32",
+                    {"units": "1", "long_name": "valid fraction"},
+                ),
+            )
+        ]
+        change, missing, done = 0.0, 0, 0
+        for outer in np.ndindex(shape[:-1]) if shape else [()]:
+            for start in range(0, shape[-1] if shape else 1, stretch):
+                part = (*outer, slice(start, start + stretch)) if shape else ()
+                values = np.asarray(ordered[part].values)
+                result = self.weights.apply(values, self.preserve, min_valid=self.min_valid)
+                arrays[0][part if part else ...] = result.values.astype(dtype)
+                arrays[1][part if part else ...] = result.valid_fraction.astype("float32")
+                change = max(change, self._change(values, result.values))
+                missing += int(np.isnan(result.values).sum())
+                done += values.size // source.size
+                if progress is not None:
+                    progress(name, done, steps)
+        return RegriddedVariable(
+            name=name,
+            source=source.describe(),
+            destination=target.describe(),
+            steps=steps,
+            total_change=change,
+            area_mismatch=self.weights.area_mismatch,
+            missing=missing / max(1, steps * target.size),
+        )
+
+    def _attributes(self) -> dict[str, Any]:
+        """Attributes that JSON can hold, without those that name the old grid."""
+        gone = {"coordinates", "cell_measures", "grid_mapping", "bounds"}
+        return {
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in self.variable.attrs.items()
+            if key not in gone and isinstance(value, str | int | float | np.generic)
+        } | {"regridded": f"{self.weights.method}, preserve {self.preserve}"}
+
+    def _change(self, values: NDArray[Any], result: Array) -> float:
+        before, after = self.weights.totals(values, result)
+        size, _ = self.weights.totals(np.abs(values), np.abs(result))
+        relative = np.abs(after - before) / np.where(size > 0, size, 1.0)
+        return float(relative.max(initial=0.0))
+
+
+def _open(store: Path) -> xr.Dataset:
+    import xarray as xr
+
+    if not store.exists():
+        raise RegridError("no such file or store", where=str(store), fix="check the path")
+    try:
+        if store.is_dir():
+            ds: xr.Dataset = xr.open_zarr(store, decode_times=False, chunks=None)
+        else:
+            ds = xr.open_dataset(store, decode_times=False)
+    except Exception as error:
+        raise RegridError(
+            f"cannot be read: {error}", where=str(store), fix="give a NetCDF file or a zarr store"
+        ) from None
+    return ds
+
+
+def _choose(ds: xr.Dataset, variables: Sequence[str] | None, store: Path) -> list[tuple[str, Grid]]:
+    """Variables to regrid and their grids."""
+    if variables is not None:
+        return [(name, Grid.from_dataset(ds, name)) for name in variables]
+    bounds = {v.attrs.get("bounds") or v.encoding.get("bounds") for v in ds.variables.values()}
+    chosen = []
+    for key, variable in ds.data_vars.items():
+        name = str(key)
+        if name in bounds or variable.dtype.kind != "f" or name == "cell_area":
+            continue
+        try:
+            grid = Grid.from_dataset(ds, name)
+        except GridError:
+            continue
+        if len(grid.shape) == sum(d in grid.dims for d in variable.dims):
+            chosen.append((name, grid))
+    if not chosen:
+        raise RegridError(
+            "no floating-point variable of it lies on a grid",
+            where=str(store),
+            fix="name the variables, or check the file with 'hpcbudget check'",
+        )
+    return chosen
+
+
+def _other_coordinates(ds: xr.Dataset, name: str, source: Grid) -> xr.Dataset:
+    """Coordinates of the dimensions that stay, time above all, with their bounds."""
+    stay = {d for d in ds[name].dims if d not in source.dims}
+    kept = [key for key in ds[name].coords if ds[key].dims and set(ds[key].dims) <= stay]
+    bounds = [ds[key].attrs.get("bounds") or ds[key].encoding.get("bounds") for key in kept]
+    found = ds[[*kept, *(b for b in bounds if b in ds.variables)]]
+    # text of variable length: the fixed-width type has no zarr v3 specification
+    text = {key: found[key].astype(object) for key in kept if found[key].dtype.kind == "U"}
+    return found.assign_coords(text).drop_encoding()

@@ -1,0 +1,65 @@
+"""The check table is complete, also where members have problems."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from flux_files import write_netcdf
+
+from hpcbudget.config import parse_config
+from hpcbudget.inputs.check import COLUMNS, check_table
+
+TEXT = """
+name: mixed
+ensembles:
+- family: land_process
+  flux: {sign: to_atmosphere, area_basis: cell}
+  components: {land: nbp}
+  members:
+    A: {paths: a.nc}
+    B: {paths: absent.nc}
+- family: inversion
+  flux: {area_basis: cell}
+  components: {land: nbp, ocean: nbp}
+  members:
+    C: {paths: a.nc}
+"""
+
+
+def test_rows_and_problems(tmp_path: Path) -> None:
+    both_signs = np.where(np.arange(12) % 2, 1e-9, -1e-9) * np.ones((12, 6, 1))
+    write_netcdf(tmp_path / "a.nc", values=both_signs)
+    report = check_table(parse_config(TEXT, origin=tmp_path / "c.yaml"))
+    assert report.exit_status == 3
+    tables = report.by_family()
+    assert list(tables) == ["land_process", "inversion"]
+    good, bad = tables["land_process"]
+    assert dict(zip(COLUMNS, good.cells(), strict=True)) == {
+        "member": "A",
+        "component": "land",
+        "variable": "nbp",
+        "grid": "30 deg rectilinear, S-N, 6x12",
+        "calendar": "noleap",
+        "period": "2001-01..2001-12 (month)",
+        "units": "kg C m-2 s-1 -> kg C s-1",
+        "sign": "+ to atmosphere",
+        "area basis": "cell",
+        "chunks": "1 x 576 B, 1 file",
+        "problems": "ok",
+    }
+    assert (bad.member, bad.problems) == ("B", "1 problem")
+    # the sign is asked for once, though two components lack it
+    assert [p.what for p in report.problems] == ["file not found", "sign of the flux is unknown"]
+    assert json.loads(json.dumps([row.as_dict() for row in report.rows]))[0]["member"] == "A"
+
+
+def test_real_files_pass(shared_data: Path, repository: Path) -> None:
+    text = (repository / "configs" / "real-inversions.yaml").read_text(encoding="utf-8")
+    config = parse_config(text, origin=shared_data / "real.yaml", data=shared_data)
+    report = check_table(config)
+    assert report.exit_status == 0
+    assert not report.warnings
+    assert len(report.rows) == 11
+    assert {row.problems for row in report.rows} == {"ok"}
