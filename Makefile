@@ -38,10 +38,10 @@ lint: install
 bench: install
 	$(BIN)/hpcbudget bench
 
-# make docs   build the documentation into site/
+# make docs   build the documentation into build/docs/
 docs: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
-	$(BIN)/mkdocs build --strict
+	$(BIN)/sphinx-build -W --keep-going -b html docs build/docs
 
 clean:
 	rm -rf $(VENV) build dist site demo out

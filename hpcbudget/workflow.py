@@ -312,6 +312,7 @@ def start_over(out: Path) -> None:
         "tables",
         "figures",
         "report",
+        "exports",
         "domains",
     ):
         shutil.rmtree(out / name, ignore_errors=True)

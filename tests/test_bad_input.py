@@ -281,3 +281,27 @@ def test_a_mended_store_is_run_on(stores: Path, hpcbudget: Command) -> None:
         stores / "out" / "tables" / "monthly.csv"
     )
     assert errors.relative_error.max() < 1e-9
+
+
+# ----------------------------------------------------------------- closure
+
+
+def test_a_budget_that_does_not_close_exits_4_and_says_where(
+    tmp_path: Path, hpcbudget: Command
+) -> None:
+    noise = np.random.default_rng(1).normal(0.0, 1e-9, (3, 4))
+    write(tmp_path / "a.nc", noise)
+    boxes = {"A": [10.0, 100.0, -50.0, 50.0], "B": [100.0, 333.3, -20.0, 77.0]}
+    config = configure(
+        tmp_path,
+        {"a": {}},
+        regions=[{"name": "parts", "boxes": boxes}],
+        closure={"tolerance": 1e-300},  # no sum of rounded numbers can meet this
+    )
+    out = tmp_path / "out"
+    answer = hpcbudget("run", config, "--data", tmp_path, "--out", out, "--workers", "1")
+    assert answer.status == 4
+    for word in ("close", "parts", "land_process", "1e-300"):
+        assert word in answer.text
+    closure = (out / "tables" / "closure.csv").read_text()
+    assert "False" in closure

@@ -16,7 +16,7 @@ def plain_sum(values: Any) -> float:
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
 def free_sum(values: Any) -> float:
     """Add up values[n] in float64 in whatever order is fastest: the rate of reading memory."""
     total = 0.0

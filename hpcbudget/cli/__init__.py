@@ -6,7 +6,7 @@ and decide the exit status: 2 configuration, 3 data, 4 the budget does not close
 
 from __future__ import annotations
 
-from hpcbudget.cli import jobs, runs, stores
+from hpcbudget.cli import benches, grids, jobs, runs, stores
 from hpcbudget.cli.app import app, main
 
-__all__ = ["app", "jobs", "main", "runs", "stores"]
+__all__ = ["app", "benches", "grids", "jobs", "main", "runs", "stores"]

@@ -1,4 +1,4 @@
-"""Commands for stores: lay them out for streaming, and find what they have lost."""
+"""Commands for files: propose a configuration, lay stores out, find what they have lost."""
 
 from __future__ import annotations
 
@@ -13,6 +13,31 @@ from hpcbudget.cli.display import tell
 from hpcbudget.errors import MissingChunkError, Problems
 
 Group = Annotated[str | None, typer.Option("--group", help="Group within the files.")]
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files are.")],
+    out: Annotated[Path, typer.Option("--out", help="Configuration to write.")] = Path(
+        "hpcbudget.yaml"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Look at a folder of files and write a commented configuration for them.
+
+    Example: hpcbudget init /data/fluxes --out analysis.yaml
+    """
+    from hpcbudget.inputs.init import init as propose
+
+    proposal = propose(folder, out, force=force)
+    print(f"wrote {proposal.config}")
+    for found in proposal.survey.candidates:
+        components = ", ".join(found.components) or "by its preset"
+        preset = f" (preset {found.preset})" if found.preset else ""
+        print(f"  {found.family} {found.name}: {components}{preset}")
+    for problem in proposal.survey.problems:
+        print(f"to settle: {problem}")
+    print(f"next: hpcbudget check {out}")
 
 
 @app.command()

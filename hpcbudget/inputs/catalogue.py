@@ -57,12 +57,16 @@ class Opened:
         return (*self.member.warnings, *looked)
 
 
-def open_members(config: Config, *, whole_year: bool = False) -> Iterator[Opened]:
+def open_members(
+    config: Config, *, look: bool = True, whole_year: bool = False
+) -> Iterator[Opened]:
     """Open every member of a configuration in turn and look at a sample of each series.
 
     Parameters
     ----------
     config : Config
+    look : bool
+        Read values at all.
     whole_year : bool
         Judge a year of values instead of one step (see `inspect`).
     """
@@ -78,7 +82,10 @@ def open_members(config: Config, *, whole_year: bool = False) -> Iterator[Opened
                 yield Opened(member, (), (twice,))
                 continue
             seen.add((ensemble.family, name))
-            looked = [(s, _look(member, s, config.radius_m, whole_year)) for s in member.series()]
+            looked = [
+                (s, _look(member, s, config.radius_m, whole_year) if look else None)
+                for s in member.series()
+            ]
             yield Opened(member, tuple(looked), tuple(member.problems))
 
 
@@ -93,7 +100,7 @@ def _look(member: Member, series: Series, radius_m: float, whole_year: bool) -> 
     return found
 
 
-def open_catalogue(config: Config) -> Catalogue:
+def open_catalogue(config: Config, *, look: bool = True) -> Catalogue:
     """Open all inputs of a configuration and settle what they mean.
 
     Of each series, coordinates, attributes and one step of values are read.
@@ -101,6 +108,8 @@ def open_catalogue(config: Config) -> Catalogue:
     Parameters
     ----------
     config : Config
+    look : bool
+        Whether to read that step; the parts of a job array need not all do it again.
 
     Returns
     -------
@@ -112,7 +121,7 @@ def open_catalogue(config: Config) -> Catalogue:
         Every problem of every member, each with file, variable and remedy. There is no partial
         success: an ensemble with a member left out by accident is another ensemble.
     """
-    opened = list(open_members(config))
+    opened = list(open_members(config, look=look))
     raise_all(problem for one in opened for problem in one.problems)
     series = sorted((s for one in opened for s, _ in one.series), key=lambda s: s.key)
     return Catalogue(tuple(series), tuple(w for one in opened for w in one.warnings))

@@ -62,9 +62,14 @@ def inspect(series: Series, radius_m: float, *, whole_year: bool = False) -> Fin
     """
     start, stop, is_year = _sample(series, whole_year)
     weight, area = series.measure(radius_m)
-    values = series.store.read(start, stop).reshape(stop - start, -1)[:, weight > 0]
+    counted = weight > 0
+    values = series.store.read(start, stop).reshape(stop - start, -1)[:, counted]
     where = f"{series.store.parts[0].path}, variable {series.store.variable}"
     problems = _undeclared_fills(series, values, where)
+    if whole_year and not problems:  # other files may have other fill values
+        for step in {series.steps[0], series.steps[1] - 1} - set(range(start, stop)):
+            ends = series.store.read(step, step + 1).reshape(1, -1)[:, counted]
+            problems = problems or _undeclared_fills(series, ends, where)
     warnings: list[str] = []
     finite = np.isfinite(values)
     infinite = int(np.isinf(values).sum())
@@ -80,7 +85,7 @@ def inspect(series: Series, radius_m: float, *, whole_year: bool = False) -> Fin
     if values.shape[1] and not finite.any():
         warnings.append(f"no value at all in {series.times.label(start)}")
     if finite.any() and not problems and _is_global(series, radius_m):
-        used = weight[weight > 0]
+        used = weight[counted]
         per_year = (series.factor * series.times.year_seconds * 1e-12)[start:stop, None]
         totals = np.where(finite, values, 0.0) * used * per_year
         component = series.key.component
@@ -93,8 +98,8 @@ def inspect(series: Series, radius_m: float, *, whole_year: bool = False) -> Fin
             )
         if found:
             warnings.append(f"{series.times.label(start)}: {found}")
-    counted = area[weight > 0]
-    share = float((~finite * counted).sum() / max(counted.sum() * len(values), 1e-300))
+    stands_for = area[counted]
+    share = float((~finite * stands_for).sum() / max(stands_for.sum() * len(values), 1e-300))
     told = tuple(f"{series.key}: {text} ({where})" for text in warnings)
     return Findings(tuple(problems), told, (start, stop), share)
 

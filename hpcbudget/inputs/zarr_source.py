@@ -85,6 +85,7 @@ class ZarrSource(Source):
             ) from None
         self.attrs = dict(self._group.attrs)
         self._arrays: dict[str, zarr.Array[Any]] = arrays
+        self._faster: dict[str, zarr.Array[Any]] = {}
         self.variables = {name: self._describe(name, array) for name, array in arrays.items()}
 
     def _arrays_of(self, opened: zarr.Group, group: str | None) -> dict[str, zarr.Array[Any]]:
@@ -222,15 +223,17 @@ class ZarrSource(Source):
     def _fast(self, name: str) -> zarr.Array[Any]:
         """Return the array with the zarrs pipeline, or as it is if zarrs cannot read it."""
         array = self._arrays[name]
-        if not array.dtype.isnative:
-            return array
+        if name in self._faster or not array.dtype.isnative:
+            return self._faster.get(name, array)
         with _CONFIG_LOCK, zarr.config.set(
             {"codec_pipeline.path": _ZARRS, "codec_pipeline.strict": True}
         ):  # fmt: skip
             try:
-                return zarr.open_array(self._group.store, path=array.path, mode="r")
+                faster = zarr.open_array(self._group.store, path=array.path, mode="r")
             except Exception:  # a codec that zarrs does not know
-                return array
+                faster = array
+        self._faster[name] = faster
+        return faster
 
 
 def _objects(array: zarr.Array[Any], index: Index) -> Iterator[tuple[int, ...]]:

@@ -6,7 +6,6 @@ shard is one stretch of rows of one map and belongs to one task.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
+from hpcbudget.engine.fluxes import consolidate
 from hpcbudget.maps.spans import SEASONS, Span
 from hpcbudget.space.grid import Grid
 
@@ -192,14 +192,6 @@ def create_store(path: Path, frame: Frame) -> None:
             attributes={**facts, "cell_methods": MEAN_OVER, **located},
         )
     consolidate(path)
-
-
-def consolidate(path: Path) -> None:
-    """Gather all metadata in one file, where xarray looks for them first."""
-    with warnings.catch_warnings():
-        # "not part of the specification": readers that do not know of it are not disturbed
-        warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(str(path))
 
 
 def write_coordinates(

@@ -95,7 +95,8 @@ def _colours(count: int) -> np.ndarray:
     """Pale colours that differ from one region to the next."""
     from matplotlib import colormaps
 
-    hues = colormaps["tab20"](np.arange(max(count, 1)) % 20)
+    order = np.arange(20).reshape(10, 2).T.ravel()  # dark ones first, then their pale twins
+    hues = colormaps["tab20"](order[np.arange(max(count, 1)) % 20])
     mixed: np.ndarray = 0.55 * hues + 0.45
     return mixed
 

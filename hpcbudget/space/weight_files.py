@@ -29,6 +29,24 @@ _METHODS: dict[str, Method] = {
     "bilinear": "bilinear",
     "nearest": "nearest_s2d",
 }
+_SCRIP = {
+    "remap_matrix": "S",
+    "dst_address": "row",
+    "src_address": "col",
+    **{
+        f"{word}_grid_{old}": f"{new}_{letter}"
+        for word, letter in (("src", "a"), ("dst", "b"))
+        for old, new in (
+            ("area", "area"),
+            ("frac", "frac"),
+            ("center_lat", "yc"),
+            ("center_lon", "xc"),
+            ("corner_lat", "yv"),
+            ("corner_lon", "xv"),
+        )
+    },
+}
+"""SCRIP's own names, which CDO writes, and ESMF's."""
 
 
 def write_weights(weights: Weights, path: Path) -> None:
@@ -84,8 +102,8 @@ def weights_dataset(weights: Weights) -> xr.Dataset:
         "normalization": "fracarea" if normed else "destarea",
         "map_method": "Conservative remapping" if conservative else weights.method,
         "cell_edges": weights.edges.replace("_", " "),
-        "source_grid": weights.source.content_hash(),
-        "destination_grid": weights.destination.content_hash(),
+        "source_grid_hash": weights.source.content_hash(),
+        "destination_grid_hash": weights.destination.content_hash(),
         "conventions": "SCRIP",
     }
     return xr.Dataset(variables, attrs=attributes)
@@ -126,18 +144,16 @@ def read_weights(
 
 def from_dataset(ds: xr.Dataset, source: Grid | None, destination: Grid | None) -> Weights:
     """Return the weights that the variables of a weights file hold (see `read_weights`)."""
-    names = {"S": "S", "row": "row", "col": "col"}
-    if "remap_matrix" in ds:  # SCRIP's own names
-        names = {"S": "remap_matrix", "row": "dst_address", "col": "src_address"}
-    if not set(names.values()) <= set(map(str, ds.variables)):
+    ds = ds.rename({old: new for old, new in _SCRIP.items() if old in ds.variables})
+    if not {"S", "row", "col"} <= set(map(str, ds.variables)):
         raise RegridError(
             "has no weights S, row, col", fix="make one with 'hpcbudget weights' or ESMF"
         )
-    source = _check(ds, "a", "src", source, "source_grid")
-    destination = _check(ds, "b", "dst", destination, "destination_grid")
-    data = np.asarray(ds[names["S"]].values, np.float64)
-    data = data[:, 0] if data.ndim == 2 else data
-    row, col = (ds[names[n]].values.astype(np.int64) - 1 for n in ("row", "col"))
+    source = _check(ds, "a", "src", source, "source_grid_hash")
+    destination = _check(ds, "b", "dst", destination, "destination_grid_hash")
+    data = np.asarray(ds["S"].values, np.float64)
+    data = data[:, 0] if data.ndim == 2 else data  # higher orders follow in further columns
+    row, col = (ds[n].values.astype(np.int64) - 1 for n in ("row", "col"))
     outside = (row < 0) | (row >= destination.size) | (col < 0) | (col >= source.size)
     if outside.any():
         raise RegridError(
@@ -199,7 +215,8 @@ def _check(ds: xr.Dataset, letter: str, word: str, grid: Grid | None, recorded: 
         if int(np.prod(shape)) != cells:
             shape = (cells,)
         return Grid.polygons(*corners, shape=shape, rule="corners of a weights file")
-    size = ds.sizes.get(f"n_{letter}", grid.size)
+    sizes = (ds.sizes.get(d) for d in (f"n_{letter}", f"{word}_grid_size"))
+    size = next((n for n in sizes if n is not None), grid.size)
     if size != grid.size:
         raise RegridError(
             f"is for {size} {which} cells, but the grid has {grid.size}",

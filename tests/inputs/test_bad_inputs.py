@@ -213,6 +213,11 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda f: (a(f), (f / "mine.yaml").write_text("name: x\n")), member("preset: mine.yaml"),
         "not a valid preset"),
     # time
+    "terms_of_different_years": (
+        lambda f: years(f, 2001, 2002),
+        "{flux: {sign: to_atmosphere, area_basis: cell}, components: {land:"
+        " [{variable: nbp, paths: 2001.nc}, {variable: nbp, paths: 2002.nc}]}}",
+        "cover different months"),
     "time_dimension_missing": (lambda f: a(f, dims=("lat", "lon")), PLAIN, "no time dimension"),
     "time_without_units": (lambda f: a(f, time_units=None), PLAIN, "has no units"),
     "time_units_unknown": (lambda f: a(f, time_units="moons since 2001-01-01"), PLAIN,

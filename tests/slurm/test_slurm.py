@@ -150,7 +150,7 @@ def test_a_lost_part_is_named_and_submitted_alone(
     run.wait_for_blocks(1)
     command("scancel", f"{array}_2")
     assert run.wait(merge) == "FAILED", log(run.out)
-    assert "missing" in log(run.out)
+    assert "run again: finished blocks are not repeated" in log(run.out)
     _, merge = run.submit("--mode", "array", "--workers", 3, "--only", "2")
     assert run.wait(merge) == "COMPLETED", log(run.out)
     assert bytes_of(run.out) == reference

@@ -71,6 +71,29 @@ def test_files_of_other_programs():
     np.testing.assert_array_equal(
         from_dataset(scrip, source, destination).table.data, xesmf.table.data
     )
+    # the names that CDO writes, with an attribute that is no hash of ours
+    cdo = (
+        weights_dataset(weights)
+        .drop_attrs()
+        .rename(
+            S="remap_matrix",
+            row="dst_address",
+            col="src_address",
+            area_a="src_grid_area",
+            area_b="dst_grid_area",
+            frac_b="dst_grid_frac",
+            n_a="src_grid_size",
+            n_b="dst_grid_size",
+        )
+        .assign_attrs(
+            normalization="fracarea", source_grid="lonlat", map_method="Conservative remapping"
+        )
+    )
+    read = from_dataset(cdo, source, destination)
+    assert read.method == "conservative_normed"
+    np.testing.assert_allclose(
+        read.table.data, (weights.table.data * weights.destination_fraction[weights.table.rows])
+    )
     bilinear = from_dataset(only.assign_attrs(map_method="Bilinear remapping"), source, destination)
     with pytest.raises(RegridError, match="do not keep totals"):
         bilinear.apply(np.zeros(source.shape), "integral")

@@ -1,0 +1,36 @@
+"""The command that measures this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpcbudget.cli.app import Workers, app
+from hpcbudget.cli.display import tell
+
+
+@app.command()
+def bench(
+    which: Annotated[str | None, typer.Argument(metavar="[kernels|read|run|regrid|scale]")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Append the rows as JSON lines.")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", metavar="FILE", help="An earlier --json file.")
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Measure throughput beside this machine's own limits, and beside other tools.
+
+    Example: hpcbudget bench kernels --json bench.jsonl
+    """
+    from hpcbudget import bench as benches
+
+    rows = benches.run(which, workers=workers, tell=tell)
+    if compare is not None:
+        rows = benches.compare(rows, benches.load(compare))
+    print(benches.table(rows))
+    if json_file is not None:
+        benches.save(rows, json_file)

@@ -1,0 +1,94 @@
+"""Commands for space: regions, weights, regridding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpcbudget.cli.app import AsJson, app
+from hpcbudget.cli.display import print_table
+from hpcbudget.errors import ConfigError
+
+regions_app = typer.Typer(help="Region sets: list, show and draw them.", no_args_is_help=True)
+app.add_typer(regions_app, name="regions")
+
+SetName = Annotated[str, typer.Argument(metavar="SET", help="A shipped set, such as kondo9.")]
+GridText = Annotated[
+    str, typer.Argument(metavar="GRID", help="1, 1x1.25, n80, a store or a grid file.")
+]
+Method = Annotated[
+    str, typer.Option(help="conservative, conservative_normed; xesmf: bilinear, nearest_s2d too.")
+]
+Backend = Annotated[str, typer.Option(help="native or xesmf.")]
+
+
+@regions_app.command("list")
+def regions_list() -> None:
+    """Print the region sets that are shipped."""
+    from hpcbudget.space.regions import shipped_region_sets
+
+    print_table("region sets", ("name", "what"), shipped_region_sets().items())
+
+
+@regions_app.command("show")
+def regions_show(name: SetName, as_json: AsJson = False) -> None:
+    """Print the regions of a set and their areas.
+
+    Example: hpcbudget regions show reccap2
+    """
+    from hpcbudget.space.picture import region_areas
+    from hpcbudget.space.regions import load_region_set
+
+    areas = region_areas(load_region_set(name))
+    if as_json:
+        print(json.dumps(areas, indent=1))
+        return
+    rows = [(region, f"{area / 1e12:.3f}") for region, area in areas.items()]
+    print_table(name, ("region", "10^6 km2"), rows)
+
+
+@regions_app.command("plot")
+def regions_plot(
+    name: SetName,
+    out: Annotated[Path, typer.Option("--out", help="PNG or PDF.")] = Path("regions.png"),
+) -> None:
+    """Draw a region set.
+
+    Example: hpcbudget regions plot kondo9 --out kondo9.png
+    """
+    from hpcbudget.space.picture import draw_regions
+    from hpcbudget.space.regions import load_region_set
+
+    draw_regions(load_region_set(name)).savefig(out, dpi=150)
+    print(out)
+
+
+@app.command()
+def weights(
+    source: GridText,
+    destination: GridText,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Weight file to write (netCDF).")],
+    method: Method = "conservative",
+    backend: Backend = "native",
+) -> None:
+    """Write conservative weights between two grids as an ESMF weight file.
+
+    Example: hpcbudget weights 0.25 1 -o quarter_to_one.nc
+    """
+    from hpcbudget.space.grid import Grid
+    from hpcbudget.space.weight_cache import cached_weights
+    from hpcbudget.space.weight_files import write_weights
+    from hpcbudget.space.xesmf_backend import xesmf_weights
+
+    grids = Grid.parse(source), Grid.parse(destination)
+    if backend == "native":
+        made = cached_weights(*grids, method=method)
+    elif backend == "xesmf":
+        made = xesmf_weights(*grids, method)
+    else:
+        raise ConfigError(f"unknown --backend {backend!r}", fix="native or xesmf")
+    write_weights(made, out)
+    print(out)
