@@ -17,8 +17,8 @@ version = release = __version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
+    "mathml",  # docs/_ext/mathml.py
     "reference",  # docs/_ext/reference.py: command line, configuration and modules
 ]
 exclude_patterns = ["_build", "_ext", "**.ipynb"]
@@ -29,7 +29,6 @@ myst_heading_anchors = 3
 suppress_warnings = [
     "myst.xref_missing",
     "misc.highlighting_failure",
-    "toc.empty_glob",
     "docutils",  # docstrings are written for readers of the source first
     "ref.python",  # a bare name in a docstring may mean several things; the reader sees which
 ]
@@ -40,9 +39,11 @@ autodoc_class_signature = "separated"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
+smartquotes = False  # an option is spelt --json
 default_role = "py:obj"
 nitpicky = False
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"hpcbudget {version}"
 html_copy_source = False

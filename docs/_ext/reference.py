@@ -53,11 +53,10 @@ def _escaped(text: str) -> str:
 def _write_pages(app: Any) -> None:
     folder = Path(app.srcdir) / "reference" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("commands.md", commands()),
-        ("configuration.md", configuration()),
-        *modules().items(),
-    ):
+    pages = {"commands.md": commands(), "configuration.md": configuration(), **modules()}
+    for stale in set(folder.iterdir()) - {folder / name for name in pages}:
+        stale.unlink()
+    for name, text in pages.items():
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
@@ -80,8 +79,8 @@ def commands() -> str:
 
 def _parameter(parameter: click.Parameter, context: click.Context) -> str:
     names = ", ".join(f"`{n}`" for n in parameter.opts) or f"`{parameter.name}`"
-    if isinstance(parameter, click.Argument):
-        names = f"`{parameter.make_metavar(context)}`"
+    if parameter.param_type_name == "argument":
+        names = f"`{parameter.make_metavar(context).strip('[]{}')}`"
     meaning = str(getattr(parameter, "help", "") or "").replace("|", "\\|").replace("\n", " ")
     default = parameter.default
     shown = "" if default is None or default is False or callable(default) else f"`{default}`"

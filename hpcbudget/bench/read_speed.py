@@ -16,7 +16,7 @@ import xarray as xr
 
 from hpcbudget.bench.measure import Row, once, side_by_side
 from hpcbudget.bench.shapes import Shape
-from hpcbudget.bench.stores import VARIABLE, configure, write_stores
+from hpcbudget.bench.stores import VARIABLE, boxes, configure, write_stores
 from hpcbudget.engine.block import Block
 from hpcbudget.inputs.series import Series
 from hpcbudget.workflow import prepare
@@ -57,7 +57,7 @@ def measure(shape: Shape, folder: Path, rounds: int = 3) -> Iterator[Row]:
 
 def _row(form: str, problem: Problem, problems: dict[str, Problem], rounds: int) -> Row:
     works: dict[str, Callable[[], object]] = {"ours": problem.integrate}
-    works |= decoders(problem)
+    works |= decoders_of(problem.store)
     others: dict[str, Callable[[], object]] = {}
     if find_spec("flox") and form != "netcdf":
         # a laid-out store is compared with what one would have used had it not been laid out
@@ -84,9 +84,8 @@ def _row(form: str, problem: Problem, problems: dict[str, Problem], rounds: int)
     )
 
 
-def decoders(problem: Problem) -> dict[str, Callable[[], object]]:
+def decoders_of(path: Path) -> dict[str, Callable[[], object]]:
     """Return ways to decode a store whole and do nothing with it."""
-    path = problem.store
     if path.suffix == ".nc":
         return {"netCDF4": partial(_decode_netcdf, path)}
     found: dict[str, Callable[[], object]] = {"zarr": partial(_decode_zarr, path, {})}
@@ -119,16 +118,17 @@ def _decode_zarr(path: Path, settings: dict[str, str]) -> None:
 
 def with_flox(problem: Problem) -> xr.DataArray:
     """Open lazily in the store's chunks, multiply by area, group by region; dask threads."""
+    import dask
     from flox.xarray import xarray_reduce
 
     shape = problem.shape
     dims = ("lat", "lon")
-    labels = xr.DataArray(shape.labels().reshape(shape.n_lat, shape.n_lon), dims=dims, name="region")
+    labels = xr.DataArray(
+        shape.labels().reshape(shape.n_lat, shape.n_lon), dims=dims, name="region"
+    )
     area = xr.DataArray(shape.area_m2().reshape(shape.n_lat, shape.n_lon), dims=dims)
-    import dask
-
     with (
-        xr.open_dataset(problem.store, engine="zarr", chunks={}) as dataset,
+        xr.open_dataset(problem.store, engine="zarr", chunks={}, consolidated=False) as dataset,
         dask.config.set(scheduler="threads"),
     ):
         totals: xr.DataArray = xarray_reduce(
@@ -143,8 +143,6 @@ def with_flox(problem: Problem) -> xr.DataArray:
 def with_cdo(problem: Problem, regions: int) -> None:
     """Run ``cdo fldsum`` once for the globe, or once per region on a box of it."""
     shape = problem.shape
-    from hpcbudget.bench.stores import boxes
-
     areas = [None] if regions == 1 else list(boxes(shape).values())
     for area in areas:
         chosen = [] if area is None else ["-sellonlatbox," + ",".join(f"{x:.6g}" for x in area)]

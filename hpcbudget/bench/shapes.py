@@ -45,12 +45,12 @@ class Shape:
     @property
     def lat_deg(self) -> NDArray[np.float64]:
         """Centres, south to north."""
-        return (np.arange(self.n_lat) + 0.5) * (180.0 / self.n_lat) - 90.0
+        return np.asarray((np.arange(self.n_lat) + 0.5) * (180.0 / self.n_lat) - 90.0, np.float64)
 
     @property
     def lon_deg(self) -> NDArray[np.float64]:
         """Centres, from the date line eastward."""
-        return (np.arange(self.n_lon) + 0.5) * (360.0 / self.n_lon) - 180.0
+        return np.asarray((np.arange(self.n_lon) + 0.5) * (360.0 / self.n_lon) - 180.0, np.float64)
 
     def labels(self, shift: int = 0) -> NDArray[np.int32]:
         """Return the region of each cell; `shift` moves the boxes by so many cells."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import xarray as xr
+import yaml
 
 from hpcbudget.bench.shapes import Shape
 from hpcbudget.config import Config, parse_config
@@ -38,7 +39,9 @@ def write_stores(shape: Shape, folder: Path) -> dict[str, Path]:
     packed["chunksizes"] = (1, shape.n_lat, shape.n_lon)  # type: ignore[assignment]
     dataset.to_netcdf(stores["netcdf"], encoding={VARIABLE: packed, "time": clock})
     year = dataset.chunk(time=12)
-    year.to_zarr(stores["zarr"], mode="w", encoding={"time": clock}, zarr_format=3)
+    year.to_zarr(
+        stores["zarr"], mode="w", encoding={"time": clock}, zarr_format=3, consolidated=False
+    )
     if not stores["ingested"].exists():
         ingest([str(stores["netcdf"])], stores["ingested"])
     return stores
@@ -59,10 +62,8 @@ def configure(shape: Shape, stores: dict[str, Path], n_sets: int = 1, copies: in
         "members": members,
     }
     sets = [{"name": f"set{n}", "boxes": boxes(shape, n)} for n in range(n_sets)]
-    import yaml
-
     text = yaml.safe_dump({"name": "bench", "regions": sets, "ensembles": [ensemble]})
-    return parse_config(text, origin="bench", data=next(iter(stores.values())).parent)
+    return parse_config(text, origin=Path("bench.yaml"), data=next(iter(stores.values())).parent)
 
 
 def boxes(shape: Shape, number: int = 0) -> dict[str, list[float]]:

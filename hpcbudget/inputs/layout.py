@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,9 @@ def lay_out(
     variable = find_variable(source, name, where)
     coordinates = coordinates_of(source, variable, options)
     spatial = {str(d) for c in coordinates.values() for d in c.dims}
+    mapping = {k: v for k, v in variable.attrs.items() if k == "grid_mapping"}
+    # cells whose places another file or a formula tells have no coordinates of their own here
+    elsewhere = options.corners is not None or _is_healpix(source, variable)
     time_dim = time_dim_of(source, variable)
     fixed: list[tuple[int, int]] = []
     notes: list[str] = []
@@ -130,6 +134,8 @@ def lay_out(
             notes.append(f"selected {dim}={select[dim]!r} (index {at} of {length})")
         elif dim == time_dim or dim in spatial:
             continue
+        elif elsewhere and length > 1:
+            continue
         elif length == 1:
             fixed.append((axis, 0))
             notes.append(f"dimension {dim} of length 1 dropped")
@@ -146,9 +152,9 @@ def lay_out(
     kept = [d for axis, d in enumerate(variable.dims) if axis not in gone]
     space = [d for d in kept if d != time_dim]
     shape = [variable.shape[variable.dims.index(d)] for d in space]
-    stub = xr.Variable(space, np.broadcast_to(np.float32(0), shape))
+    stub = xr.Variable(space, np.broadcast_to(np.float32(0), shape), mapping)
     try:
-        grid = Grid.from_dataset(xr.Dataset({**coordinates, name: stub}), name, options)
+        grid = _grid(name, coordinates, stub, options)
     except GridError as error:
         raise error.at(where) from None
     order = tuple(kept.index(d) for d in ([time_dim] if time_dim else []) + list(grid.dims))
@@ -161,6 +167,27 @@ def lay_out(
         )
     time_axis = variable.dims.index(time_dim) if time_dim else None
     return Layout(grid, time_dim, time_axis, tuple(fixed), order, tuple(notes))
+
+
+_GRIDS: dict[str, Grid] = {}
+
+
+def _grid(
+    name: str, coordinates: Mapping[str, xr.Variable], field: xr.Variable, options: GridOptions
+) -> Grid:
+    """Read the grid of a field; the files of an ensemble share the grids they have in common."""
+    facts = (field.dims, field.shape, field.attrs, options.model_dump_json())
+    digest = sha256(repr(facts).encode())
+    for of, variable in sorted(coordinates.items()):
+        attrs = sorted(map(repr, variable.attrs.items()))
+        digest.update(repr((of, variable.dims, str(variable.dtype), attrs)).encode())
+        digest.update(np.ascontiguousarray(variable.values).tobytes())
+    key = digest.hexdigest()
+    if key not in _GRIDS:
+        if len(_GRIDS) >= 64:
+            _GRIDS.pop(next(iter(_GRIDS)))
+        _GRIDS[key] = Grid.from_dataset(xr.Dataset({**coordinates, name: field}), name, options)
+    return _GRIDS[key]
 
 
 def time_variable(source: Source, dim: str) -> Variable | None:
@@ -255,7 +282,10 @@ def time_dim_of(source: Source, variable: Variable) -> str | None:
 def coordinates_of(
     source: Source, variable: Variable, options: GridOptions
 ) -> dict[str, xr.Variable]:
-    """Return latitudes, longitudes and their bounds of a variable, read whole."""
+    """Return what tells the grid of a variable, read whole.
+
+    Latitudes and longitudes with their bounds, the grid mapping, and a mesh with its nodes.
+    """
     dims = set(variable.dims)
     wanted: dict[str, Variable] = {}
     for name, candidate in source.variables.items():
@@ -272,6 +302,18 @@ def coordinates_of(
         for bounds in names:
             if bounds in source.variables:
                 wanted[bounds] = source.variables[bounds]
+    mapping = str(variable.attrs.get("grid_mapping", ""))
+    if mapping in source.variables:
+        wanted[mapping] = source.variables[mapping]
+    for name, candidate in source.variables.items():
+        if candidate.attrs.get("cf_role") == "mesh_topology":
+            told = " ".join(str(text) for text in candidate.attrs.values()).split()
+            wanted.update({n: source.variables[n] for n in [name, *told] if n in source.variables})
     return {
         name: xr.Variable(v.dims, source.read(name), dict(v.attrs)) for name, v in wanted.items()
     }
+
+
+def _is_healpix(source: Source, variable: Variable) -> bool:
+    mapping = source.variables.get(str(variable.attrs.get("grid_mapping", "")))
+    return mapping is not None and mapping.attrs.get("grid_mapping_name") == "healpix"

@@ -123,8 +123,8 @@ class Member:
     def _check_terms(self, component: str, made: list[Series]) -> None:
         """Refuse terms of a component that do not cover the same steps of the period."""
         for other in made[1:]:
-            months = [s.times.first_month[slice(*s.steps)] for s in (made[0], other)]
-            if not np.array_equal(*months):
+            first, second = (s.times.first_month[slice(*s.steps)] for s in (made[0], other))
+            if not np.array_equal(first, second):
                 self.problems.append(
                     TimeError(
                         f"the terms of {component} cover different months: {made[0].key.term}"
@@ -195,7 +195,8 @@ class Member:
             *filter(None, [self.preset_note]),
             f"read {term.variable} of {shown}",
             *first.layout.notes,
-            f"grid: {grid.describe()} ({grid.rule})",
+            f"grid: {grid.describe()} ({grid.rule})"
+            + (f", every row counts {grid.width_deg:g} degrees" if grid.width_deg else ""),
             *decoding_notes(files),
             *first.flux.steps(),
             *weights.notes,
@@ -223,10 +224,19 @@ class Member:
             group=term.group or self.options.group or (self.preset.group if self.preset else None),
             select=self.options.select,
             flux=(term.flux, *(layer.flux for layer in self.layers)),
-            grid=self._merged("grid", GridOptions),
+            grid=self._grid_options(),
             time=self._merged("time", TimeOptions),
             fills=next((layer.fill_value for layer in self.layers if layer.fill_value), ()),
         )
+
+    def _grid_options(self) -> GridOptions:
+        """Options of the grid, with the file of its corners found under the data root."""
+        options = self._merged("grid", GridOptions)
+        if options.corners is None:
+            return options
+        paths = find_files(options.corners.paths, self.root, "grid.corners")
+        corners = options.corners.model_copy(update={"paths": paths})
+        return options.model_copy(update={"corners": corners})
 
     def _weights(
         self, file: OpenedFile, term: Term, options: GridOptions, times: TimeAxis

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import pint
@@ -115,6 +115,7 @@ class Unit:
         return self.scale if species == "C" else self.scale * (KG_PER_MOL_C / KG_PER_MOL_CO2)
 
 
+@lru_cache(maxsize=256)
 def parse_units(text: str) -> Unit:
     """Read the units of a carbon flux.
 

@@ -244,7 +244,10 @@ class Ensembles:
             array = self.arrays[name] = open_array(self.store, name)
         rows = slice(self.tile.start, self.tile.stop)
         block = values.reshape(rows.stop - rows.start, *self.frame.grid.shape[1:])
+        key = (*at, self.tile.start // self.frame.tile_rows, *(0,) * (block.ndim - 1))
+        shard = self.store / name / array.metadata.encode_chunk_key(key)
+        # what a killed task left is not to be mended but to be replaced
+        shard.unlink(missing_ok=True)
         place: tuple[int | slice, ...] = (*at, rows)
         array[place] = block.astype(array.dtype)
-        key = (*at, self.tile.start // self.frame.tile_rows, *(0,) * (block.ndim - 1))
-        self.written.append(self.store / name / array.metadata.encode_chunk_key(key))
+        self.written.append(shard)

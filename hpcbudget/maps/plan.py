@@ -174,6 +174,8 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
             why="; ".join(left_out) or "no member covers a period",
             fix="correct maps.periods, maps.families and maps.components",
         )
+    covered = {unit.span for unit in units}
+    spans = tuple(span for span in spans if span.name in covered)
     votes = _votes(units)
     attributes = {
         "title": config.title or config.name,

@@ -158,7 +158,7 @@ def period_means(years: xr.Dataset, first: int, last: int, span: Span) -> FloatA
     flux = years["flux_pgc_yr"].transpose("series", "region", "year").values
     block = flux[..., (year >= first) & (year <= last)]
     if span == "all":
-        return _mean_of_finite(block)
+        return mean_of_finite(block)
     if block.shape[-1] < last - first + 1:
         return np.full(block.shape[:-1], np.nan)
     return np.asarray(block.mean(axis=-1))
@@ -189,7 +189,7 @@ def votes(series: xr.Dataset, values_pgc_yr: npt.NDArray[Any]) -> dict[EnsembleK
     for key in sorted(members):
         names = tuple(sorted(members[key]))
         rows = [[position for _, position in sorted(members[key][name])] for name in names]
-        stacked = np.stack([_mean_of_finite(values_pgc_yr[row], axis=0) for row in rows])
+        stacked = np.stack([mean_of_finite(values_pgc_yr[row], axis=0) for row in rows])
         result[key] = Votes(names, stacked)
     return result
 
@@ -262,7 +262,7 @@ def summarise(values_pgc_yr: FloatArray, ddof: int) -> dict[str, FloatArray]:
     """
     finite = np.isfinite(values_pgc_yr)
     n = finite.sum(axis=0)
-    mean = _mean_of_finite(values_pgc_yr, axis=0)
+    mean = mean_of_finite(values_pgc_yr, axis=0)
     squares = np.where(finite, np.square(values_pgc_yr - mean), 0.0).sum(axis=0)
     low = np.where(finite, values_pgc_yr, np.inf).min(axis=0)
     high = np.where(finite, values_pgc_yr, -np.inf).max(axis=0)
@@ -275,7 +275,7 @@ def summarise(values_pgc_yr: FloatArray, ddof: int) -> dict[str, FloatArray]:
     }
 
 
-def _mean_of_finite(values: npt.NDArray[Any], axis: int = -1) -> npt.NDArray[Any]:
+def mean_of_finite(values: npt.NDArray[Any], axis: int = -1) -> npt.NDArray[Any]:
     """Mean over the finite values along an axis; NaN where there is none."""
     finite = np.isfinite(values)
     count = finite.sum(axis=axis)

@@ -293,6 +293,61 @@ def budget(rules: Recipe, members: Members, *, adjusted: bool = False) -> pd.Dat
     return terms.assign(imbalance=imbalance(terms))
 
 
+def spreads(rules: Recipe, members: Members) -> dict[str, pd.DataFrame]:
+    """Return what an edition publishes beside its members: mean and SD of each family by year.
+
+    Parameters
+    ----------
+    rules : Recipe
+        Of the edition: ddof by family, and products that are shown but not averaged.
+    members : Members
+        Of the edition or of a run.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        Family -> mean, sd (NaN where the edition has no spread) and n by year, Pg C/yr.
+    """
+    frames = {
+        "ocean_process": (members.ocean_models, ()),
+        "ocean_product": (members.products, rules.ocean.exclude),
+        "land_process": (members.land_models, ()),
+    }
+    return {
+        family: multi_model(frame, ddof=rules.ddof[family], exclude=excluded)
+        for family, (frame, excluded) in frames.items()
+    }
+
+
+def period_budget(rules: Recipe, members: Members, first: int, last: int) -> pd.DataFrame:
+    """Give the budget of a period as an edition's table does: mean and one sigma.
+
+    Sigma is judged by experts for E_FOS (a fraction of it), E_LUC and S_OCEAN; that of S_LAND is the
+    SD over the models' period means. What an edition does not state is NaN.
+
+    Parameters
+    ----------
+    rules : Recipe
+        Of the edition.
+    members : Members
+        Of the edition or of a run.
+    first, last : int
+        Years, both included; a year that is not there leaves the mean unknown.
+
+    Returns
+    -------
+    pandas.DataFrame
+        mean and sd in Pg C/yr by term: `BUDGET_TERMS` and ``imbalance``.
+    """
+    years = range(first, last + 1)
+    mean = budget(rules, members).reindex(years).mean(skipna=False)
+    sd = pd.Series(np.nan, index=mean.index)
+    sd["fossil"] = rules.expert_sd["fossil_fraction"] * mean["fossil"]
+    sd["eluc"], sd["ocean"] = rules.expert_sd["eluc"], rules.expert_sd["ocean"]
+    sd["land"] = period_mean(members.land_models, first, last)[1]
+    return pd.DataFrame({"mean": mean, "sd": sd.where(mean.notna())})
+
+
 def net_land(land_sinks: pd.DataFrame, eluc: pd.DataFrame) -> pd.DataFrame:
     """Return the net land sink of models, S2 - E_LUC, for the models that have both.
 

@@ -10,7 +10,8 @@ import xarray as xr
 
 from hpcbudget.options import AgreementRule, StatisticsOptions
 from hpcbudget.science.annual import Periods
-from hpcbudget.science.ensemble import Sample, SampleKey, samples
+from hpcbudget.science.closure import Row
+from hpcbudget.science.ensemble import Sample, SampleKey, mean_of_finite, samples
 from hpcbudget.science.verdict import Verdict, verdict
 
 RECONCILIATION_COLUMNS = (
@@ -57,6 +58,41 @@ def reconciliation(fluxes: xr.Dataset, periods: Periods, rules: StatisticsOption
             )
             rows.append((component, region, period, *_compare(top, bottom, rules)))
     return pd.DataFrame(rows, columns=list(RECONCILIATION_COLUMNS))
+
+
+def area_rows(fluxes: xr.Dataset, rules: StatisticsOptions) -> list[Row]:
+    """State in the closure account how far the areas behind the two sides differ.
+
+    The value is the largest relative difference, over regions, of the mean area that top-down and
+    bottom-up members stand for (valid and missing). It has no tolerance: a flux per m2 of land
+    stands for less than the whole cells of an inversion, and rightly so; but with both sides on
+    whole cells it is the difference of their grids' coasts and edges.
+
+    Parameters
+    ----------
+    fluxes : xarray.Dataset
+        ``valid_area_m2`` and ``missing_area_m2`` (series, region, time).
+    rules : StatisticsOptions
+        ``top_down`` and ``bottom_up``.
+    """
+    area = (fluxes["valid_area_m2"] + fluxes["missing_area_m2"]).transpose(
+        "series", "region", "time"
+    )
+    by_series = mean_of_finite(np.where(area.values > 0, area.values, np.nan))
+    family, component = (fluxes[c].values.astype(str) for c in ("family", "component"))
+    rows: list[Row] = []
+    for name, families in sorted(rules.bottom_up.items()):
+        sides = [
+            by_series[np.isin(family, side) & (component == name)]
+            for side in (rules.top_down, families)
+        ]
+        top, bottom = (mean_of_finite(side, axis=0) for side in sides)
+        difference = np.abs(top - bottom) / np.maximum(top, bottom)
+        known = difference[np.isfinite(difference)]
+        if known.size:
+            check = "area of top-down = area of bottom-up"
+            rows.append(("both sides", "", name, check, float(known.max()), np.inf, True))
+    return rows
 
 
 def agreement(top_down: Sample, bottom_up: Sample, rule: AgreementRule) -> bool:

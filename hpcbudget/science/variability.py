@@ -14,7 +14,7 @@ import xarray as xr
 
 from hpcbudget.options import StatisticsOptions
 from hpcbudget.science.annual import Periods, annual, by_month
-from hpcbudget.science.ensemble import FloatArray, Sample, Span, summarise, votes
+from hpcbudget.science.ensemble import FloatArray, Sample, Span, mean_of_finite, summarise, votes
 from hpcbudget.science.seasonal import (
     MONTHS,
     SeasonalCycle,
@@ -105,7 +105,7 @@ def variability(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions
         block = _block(fluxes, first, last, options.span)
         measured = {name: s.of(block) for name, s in MEMBER_STATISTICS.items()}
         if quantiles:
-            measured = {"mean": _mean_of_known(block.annual_pgc_yr), **measured}
+            measured = {"mean": mean_of_finite(block.annual_pgc_yr), **measured}
         for name, values in measured.items():
             for key, group in votes(fluxes, values).items():
                 ddof = options.ddof_by_family.get(key.family, options.ddof)
@@ -171,9 +171,3 @@ def _block(fluxes: xr.Dataset, first: int, last: int, span: Span) -> Block:
 def _sum_of_all(flux: FloatArray) -> FloatArray:
     """Sum over years in Pg C; a missing year leaves the sum unknown."""
     return np.asarray(flux.sum(axis=-1))
-
-
-def _mean_of_known(flux: FloatArray) -> FloatArray:
-    known = np.isfinite(flux)
-    n = known.sum(axis=-1)
-    return np.where(n > 0, np.where(known, flux, 0.0).sum(axis=-1) / np.maximum(n, 1), np.nan)

@@ -8,15 +8,20 @@ inferred from the centres by the rules of `hpcbudget.space.edges` when they are 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hpcbudget.errors import GridError
+from hpcbudget.space.cf_coordinates import (
+    USUAL_NAMES,
+    bounds_of,
+    centres_of,
+    find_coordinate,
+    in_degrees,
+)
 from hpcbudget.space.cf_polygons import grid_from_scrip, grid_from_ugrid, polygon_grid
 from hpcbudget.space.edges import (
-    as_float64,
     infer_latitude_bounds,
     infer_longitude_bounds,
     latitude_bounds_from_file,
@@ -28,17 +33,7 @@ from hpcbudget.space.named_grids import healpix, recognise
 if TYPE_CHECKING:
     import xarray as xr
 
-    from hpcbudget.options import GridOptions
-
-_UNITS = {
-    "latitude": {"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"},
-    "longitude": {"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"},
-}
-_NAMES = {
-    "latitude": ("lat", "latitude", "lats", "nav_lat", "tlat", "xlat", "latcell", "yc", "clat"),
-    "longitude": ("lon", "longitude", "lons", "nav_lon", "tlong", "xlong", "loncell", "xc", "clon"),
-}
-_BOUNDS_SUFFIXES = ("_bnds", "_bounds", "_vertices", "_b")
+    from hpcbudget.options import FieldRef, GridOptions
 
 
 def grid_from_dataset(ds: xr.Dataset, variable: str, options: GridOptions | None = None) -> Grid:
@@ -64,10 +59,12 @@ def grid_from_dataset(ds: xr.Dataset, variable: str, options: GridOptions | None
             fix="the file has: " + ", ".join(str(name) for name in ds.data_vars),
         )
     dims = tuple(str(d) for d in ds[variable].dims)
+    if options is not None and options.corners is not None:
+        return _from_another_file(ds, variable, options.corners)
     if (mapped := _healpix(ds, variable, dims)) is not None:
         return mapped
-    lat = _coordinate(ds, dims, "latitude", options.latitude if options else None)
-    lon = _coordinate(ds, dims, "longitude", options.longitude if options else None)
+    lat = find_coordinate(ds, dims, "latitude", options.latitude if options else None)
+    lon = find_coordinate(ds, dims, "longitude", options.longitude if options else None)
     if lat is None:
         raise GridError(
             f"no latitude found for {variable!r} with dimensions ({', '.join(dims)})",
@@ -84,8 +81,15 @@ def grid_from_dataset(ds: xr.Dataset, variable: str, options: GridOptions | None
         raise error.at(f"variable {variable}, {'/'.join(_names(lat, lon))}") from None
 
 
-def grid_from_path(path: Path) -> Grid:
-    """Return the grid of the first gridded variable of a file or store, or of a SCRIP file.
+def grid_from_path(path: Path, variable: str | None = None) -> Grid:
+    """Return the grid of a variable of a file or store, or of a SCRIP or UGRID file.
+
+    Parameters
+    ----------
+    path : Path
+        NetCDF file or zarr store.
+    variable : str, optional
+        Default: the gridded variable with the most dimensions.
 
     Raises
     ------
@@ -107,6 +111,8 @@ def grid_from_path(path: Path) -> Grid:
     with ds:
         if "grid_corner_lat" in ds:
             return grid_from_scrip(ds)
+        if variable is not None:
+            return grid_from_dataset(ds, variable)
         found: list[GridError] = []
         for name in sorted(map(str, ds.data_vars), key=lambda n: -ds[n].ndim):
             try:
@@ -114,7 +120,7 @@ def grid_from_path(path: Path) -> Grid:
             except GridError as error:
                 found.append(error)
         coordinates = set(map(str, ds.coords))
-        for pair in zip(_NAMES["latitude"], _NAMES["longitude"], strict=True):
+        for pair in zip(USUAL_NAMES["latitude"], USUAL_NAMES["longitude"], strict=True):
             if coordinates.issuperset(pair):
                 dims = {str(d) for name in pair for d in ds[name].dims}
                 shape = [ds.sizes[d] for d in ds.sizes if d in dims]
@@ -129,102 +135,24 @@ def grid_from_path(path: Path) -> Grid:
     )
 
 
-def is_coordinate(variable: Any, name: str, which: str) -> int:
-    """Return how surely a variable is "latitude" or "longitude": 3 by standard_name ... 0 not."""
-    standard = str(variable.attrs.get("standard_name", "")).strip().lower()
-    if standard:
-        if standard == which:
-            return 3
-        if "latitude" in standard or "longitude" in standard:
-            return 0  # grid_latitude of a rotated pole, or the other one
-    units = str(variable.attrs.get("units", "")).strip().lower().replace(" ", "_")
-    if units in _UNITS[which]:
-        return 2
-    return int(name.lower() in _NAMES[which])
-
-
-def _coordinate(
-    ds: xr.Dataset, dims: tuple[str, ...], which: str, named: str | None
-) -> xr.DataArray | None:
-    if named is not None:
-        if named not in ds.variables:
-            raise GridError(
-                f"no variable {named!r}, which the configuration names as {which}",
-                fix="the file has: " + ", ".join(str(name) for name in ds.variables),
-            )
-        return ds[named]
-    bounds = {_bounds_name(ds, str(n)) for n in ds.variables}
-    best: tuple[int, int, str] | None = None
-    for key in ds.variables:
-        name = str(key)
-        candidate = ds.variables[key]
-        if not candidate.dims or not set(candidate.dims) <= set(dims) or name in bounds:
-            continue
-        sure = is_coordinate(candidate, name, which)
-        # a dimension's own coordinate wins over an auxiliary one that is as sure
-        rank = (sure, int(candidate.dims == (name,)), name)
-        if sure and (best is None or rank[:2] > best[:2]):
-            best = rank
-    return ds[best[2]] if best else None
-
-
-def _bounds_name(ds: xr.Dataset, name: str) -> str | None:
-    variable = ds.variables[name]
-    given = variable.attrs.get("bounds") or variable.encoding.get("bounds")
-    if given in ds.variables:
-        return str(given)
-    for suffix in _BOUNDS_SUFFIXES:
-        if name + suffix in ds.variables:
-            return name + suffix
-    return None
-
-
-def _bounds(
-    ds: xr.Dataset, coordinate: xr.DataArray, options: GridOptions | None
-) -> tuple[str, NDArray[Any]] | None:
-    """Name and values of the coordinate's bounds in degrees, unless they are to be left aside."""
-    if options is not None and options.bounds == "infer":
-        return None
-    name = _bounds_name(ds, str(coordinate.name))
-    if name is None:
-        if options is not None and options.bounds == "file":
-            raise GridError(
-                f"{coordinate.name} has no bounds in the file",
-                fix="remove 'bounds: file' from the grid options to infer them",
-            )
-        return None
-    units = ds[name].attrs.get("units") or coordinate.attrs.get("units", "")
-    return name, _in_degrees(ds[name].values, str(units))
-
-
-def _in_degrees(values: NDArray[Any], units: str) -> NDArray[Any]:
-    if units.strip().lower() in {"radian", "radians", "rad"}:
-        return np.degrees(as_float64(values))
-    return values
-
-
-def _centres(coordinate: xr.DataArray) -> Array:
-    return as_float64(_in_degrees(coordinate.values, str(coordinate.attrs.get("units", ""))))
-
-
 def _latitude_bounds(
     ds: xr.Dataset, lat: xr.DataArray, options: GridOptions | None
 ) -> tuple[Array, str]:
     if lat.ndim != 1:
         raise GridError(f"latitude {lat.name} has {lat.ndim} dimensions but no longitude with it")
-    given = _bounds(ds, lat, options)
+    given = bounds_of(ds, lat, options)
     if given is not None:
-        return latitude_bounds_from_file(given[1], _centres(lat)), f"bounds {given[0]}"
-    return infer_latitude_bounds(_centres(lat), gaussian=options.gaussian if options else None)
+        return latitude_bounds_from_file(given[1], centres_of(lat)), f"bounds {given[0]}"
+    return infer_latitude_bounds(centres_of(lat), gaussian=options.gaussian if options else None)
 
 
 def _longitude_bounds(
     ds: xr.Dataset, lon: xr.DataArray, options: GridOptions | None
 ) -> tuple[Array, str]:
-    given = _bounds(ds, lon, options)
+    given = bounds_of(ds, lon, options)
     if given is not None:
-        return longitude_bounds_from_file(given[1], _centres(lon)), f"bounds {given[0]}"
-    return infer_longitude_bounds(_centres(lon))
+        return longitude_bounds_from_file(given[1], centres_of(lon)), f"bounds {given[0]}"
+    return infer_longitude_bounds(centres_of(lon))
 
 
 def _zonal(ds: xr.Dataset, lat: xr.DataArray, options: GridOptions | None, variable: str) -> Grid:
@@ -236,7 +164,7 @@ def _zonal(ds: xr.Dataset, lat: xr.DataArray, options: GridOptions | None, varia
     bounds, rule = _latitude_bounds(ds, lat, options)
     width = options.lat_width_deg if options else None
     return Grid.zonal(
-        bounds, dim=str(lat.dims[0]), lat_deg=_centres(lat), width_deg=width, rule=rule
+        bounds, dim=str(lat.dims[0]), lat_deg=centres_of(lat), width_deg=width, rule=rule
     )
 
 
@@ -261,8 +189,8 @@ def _rectilinear(
         lon_bounds,
         dims=(lat_dim, lon_dim) if lat_axis == 0 else (lon_dim, lat_dim),
         lat_axis=lat_axis,
-        lat_deg=_centres(lat),
-        lon_deg=_centres(lon),
+        lat_deg=centres_of(lat),
+        lon_deg=centres_of(lon),
         rule=f"{lat_rule}; {lon_rule}",
     )
 
@@ -281,17 +209,17 @@ def _polygons(
         )
     if lat.ndim == 2 and (boxes := _boxes_in_disguise(dims, lat, lon)) is not None:
         return boxes
-    given = [_bounds(ds, c, options) for c in (lat, lon)]
+    given = [bounds_of(ds, c, options) for c in (lat, lon)]
     corners = None if None in given else (given[0][1], given[1][1])  # type: ignore[index]
     rule = "" if corners is None else f"corners {given[0][0]}, {given[1][0]}"  # type: ignore[index]
     if corners is None and lat.ndim == 1:
         cell_dim = str(lat.dims[0])
-        known = _mesh(ds, cell_dim) or recognise(_centres(lat), _centres(lon))
+        known = _mesh(ds, cell_dim) or recognise(centres_of(lat), centres_of(lon))
         if known is not None:
             return known.with_dims((cell_dim,))
     return polygon_grid(
-        lat.copy(data=_in_degrees(lat.values, str(lat.attrs.get("units", "")))),
-        lon.copy(data=_in_degrees(lon.values, str(lon.attrs.get("units", "")))),
+        lat.copy(data=in_degrees(lat.values, str(lat.attrs.get("units", "")))),
+        lon.copy(data=in_degrees(lon.values, str(lon.attrs.get("units", "")))),
         corners,
         dims,
         rule,
@@ -300,7 +228,7 @@ def _polygons(
 
 def _boxes_in_disguise(dims: tuple[str, ...], lat: xr.DataArray, lon: xr.DataArray) -> Grid | None:
     """Return the rectilinear grid that 2-D coordinates repeat row by row, if they do."""
-    y, x = _centres(lat), _centres(lon)
+    y, x = centres_of(lat), centres_of(lon)
     for axis in (0, 1):
         rows, columns = (y[:, 0], x[0]) if axis == 0 else (y[0], x[:, 0])
         if np.ptp(y, axis=1 - axis).max() == 0 == np.ptp(x, axis=axis).max():
@@ -318,6 +246,21 @@ def _boxes_in_disguise(dims: tuple[str, ...], lat: xr.DataArray, lon: xr.DataArr
                 rule=f"{lat_rule}; {lon_rule}",
             )
     return None
+
+
+def _from_another_file(ds: xr.Dataset, variable: str, corners: FieldRef) -> Grid:
+    """Return the grid that another file holds, for the dimensions of a variable."""
+    path = Path(corners.paths[0])
+    grid = grid_from_path(path, corners.variable)
+    sizes = list(ds[variable].sizes.items())
+    for first in range(len(sizes) - len(grid.shape), -1, -1):
+        names, shape = zip(*sizes[first : first + len(grid.shape)], strict=True)
+        if shape == grid.shape:
+            return grid.with_dims(tuple(map(str, names)))
+    raise GridError(
+        f"the grid of {path} has shape {grid.shape}, {variable!r} has {dict(sizes)}",
+        fix="name a file with the corners of this grid",
+    )
 
 
 def _healpix(ds: xr.Dataset, variable: str, dims: tuple[str, ...]) -> Grid | None:

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from hpcbudget.errors import GridError
+from hpcbudget.options import GridOptions
 from hpcbudget.space.grid import Grid
 from hpcbudget.space.named_grids import healpix, octahedral, recognise, reduced_gaussian
 from hpcbudget.space.regions import load_region_set
@@ -56,6 +57,18 @@ def test_corners_of_a_file():
     np.testing.assert_allclose(
         other.area_m2().reshape(10, 12), grid.area_m2().reshape(12, 10).T, rtol=1e-13
     )
+
+
+def test_corners_of_another_file(tmp_path):
+    ds, grid = curvilinear_dataset()
+    ds.to_netcdf(tmp_path / "grid.nc", engine="netcdf4")
+    bare = xr.Dataset({"flux": (("time", "j", "i"), np.zeros((2, 12, 10)))})
+    corners = {"paths": str(tmp_path / "grid.nc"), "variable": "flux"}
+    found = Grid.from_dataset(bare, "flux", GridOptions(corners=corners))
+    assert found == grid
+    assert found.dims == ("j", "i")
+    with pytest.raises(GridError, match="shape"):
+        Grid.from_dataset(bare.isel(i=slice(5)), "flux", GridOptions(corners=corners))
 
 
 def test_inferred_corners_meet_halfway():

@@ -1,0 +1,100 @@
+"""``bench run`` and ``bench scale``: whole runs, more workers, more region sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hpcbudget.bench.measure import Row, once, side_by_side
+from hpcbudget.bench.read_speed import decoders_of
+from hpcbudget.bench.shapes import Shape
+from hpcbudget.bench.stores import configure, write_stores
+from hpcbudget.config import Config
+from hpcbudget.engine.block import Block
+from hpcbudget.engine.cluster import local_client
+from hpcbudget.engine.execute import execute
+from hpcbudget.engine.progress import Progress
+from hpcbudget.workflow import prepare, run_config
+
+COPIES = 8
+REGION_SETS = (1, 4, 16)
+
+
+def measure_run(shape: Shape, folder: Path, workers: int | None = None) -> Iterator[Row]:
+    """Yield one row: an ensemble from its files to tables, workers started and stopped included."""
+    workers = workers or len(os.sched_getaffinity(0))
+    config, gigabytes = _ensemble(shape, folder, COPIES)
+    with TemporaryDirectory(dir=folder) as out:
+        seconds = once(lambda: run_config(config, Path(out), workers=workers, with_report=False))
+    works = decoders_of(write_stores(shape, folder)["ingested"])
+    decode = min(side_by_side(works, 3).values()) * COPIES
+    yield Row(
+        "run",
+        f"{shape.name}-x{COPIES}-members-{workers}-workers",
+        gigabytes / seconds,
+        gigabytes / decode,
+        "decoding alone, all cores",
+        {},
+        {"seconds": seconds},
+    )
+
+
+def measure_scale(shape: Shape, folder: Path, workers: int | None = None) -> Iterator[Row]:
+    """Yield rows for 1, 4 and 16 region sets, and for more workers.
+
+    The limits are the rate with one set, and that of one worker times their number. Only blocks
+    are timed: workers are there and warm.
+    """
+    yield from _region_sets(shape, folder)
+    most = workers or len(os.sched_getaffinity(0))
+    counts = sorted({1, 2, most} if most > 1 else {1})
+    rates = {count: _block_rate(shape, folder, count) for count in counts}
+    for count in counts:
+        limit = rates[1] * count
+        name = f"{shape.name}-{count}-workers"
+        yield Row("scale", name, rates[count], limit, "one worker, times n")
+
+
+def _region_sets(shape: Shape, folder: Path) -> Iterator[Row]:
+    store = {"ingested": write_stores(shape, folder)["ingested"]}
+    with TemporaryDirectory(dir=folder) as out:
+        works = {}
+        for count in REGION_SETS:
+            _, plan = prepare(configure(shape, store, n_sets=count), Path(out, str(count)))
+            block = plan.blocks[0]
+            whole = Block(block.key, *plan.runner.series[block.key].steps)
+            works[count] = partial(plan.runner.compute, whole)
+        seconds = side_by_side({str(count): work for count, work in works.items()}, 5)
+        gigabytes = shape.n_steps * shape.n_cells * 4 / 1e9
+        for count in REGION_SETS:
+            yield Row(
+                "scale",
+                f"{shape.name}-{count}-region-sets",
+                gigabytes / seconds[str(count)],
+                gigabytes / seconds["1"],
+                "one region set",
+            )
+
+
+def _block_rate(shape: Shape, folder: Path, workers: int) -> float:
+    """Return GB/s of so many workers on the second half of the blocks of an ensemble."""
+    config, gigabytes = _ensemble(shape, folder, COPIES)
+    with TemporaryDirectory(dir=folder) as out:
+        _, plan = prepare(config, Path(out))
+        blocks = list(plan.blocks)
+        half = len(blocks) // 2
+        share = gigabytes * (len(blocks) - half) / len(blocks)
+        with local_client(plan, config, workers) as client:
+            for part in (blocks[:half], blocks[half:]):
+                progress = Progress(Path(out), len(part), 0, None, 60.0)
+                seconds = once(partial(execute, client, plan.runner, part, progress))
+    return share / seconds
+
+
+def _ensemble(shape: Shape, folder: Path, copies: int) -> tuple[Config, float]:
+    store = {"ingested": write_stores(shape, folder)["ingested"]}
+    config = configure(shape, store, copies=copies)
+    return config, copies * shape.n_steps * shape.n_cells * 4 / 1e9
