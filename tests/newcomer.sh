@@ -43,6 +43,6 @@ status=0
 .venv/bin/hpcbudget run typo.yaml --data demo --out never 2> typo.log || status=$?
 cat typo.log
 test "$status" = 2
-! grep -q Traceback typo.log
+if grep -q Traceback typo.log; then exit 1; fi
 
 say "done: $folder/demo/report/index.html"

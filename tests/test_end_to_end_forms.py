@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -155,8 +154,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     out = folder / "out"
-    with mock.patch("hpcbudget.workflow.build_report", return_value=out):  # pages: tests/report
-        run_config(load_config(path, data=folder), out, workers=1)
+    run_config(load_config(path, data=folder), out, workers=1, with_report=False)
     return Run(
         *(
             pd.read_csv(out / "tables" / f"{name}.csv", keep_default_na=False, na_values=[""])

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,7 @@ def run(folder: Path, members: dict[str, dict[str, Any]], **more: Any) -> Path:
     """Run members of one family and return the output folder."""
     config = load_config(configure(folder, members, **more), data=folder)
     out = folder / "out"
-    with mock.patch("hpcbudget.workflow.build_report", return_value=out):  # pages: tests/report
-        run_config(config, out, workers=1)
+    run_config(config, out, workers=1, with_report=False)
     return out
 
 

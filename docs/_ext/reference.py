@@ -71,16 +71,16 @@ def commands() -> str:
             usage = command.get_usage(context).removeprefix("Usage: ")
             lines += [f"## hpcbudget {name}", "", _paragraphs(command.help), "", "```text"]
             lines += [usage.strip(), "```", ""]
-            rows = [_parameter(p, context) for p in command.params if p.name != "help"]
+            rows = [_parameter(p) for p in command.params if p.name != "help"]
             if rows:
                 lines += ["| argument | meaning | default |", "| --- | --- | --- |", *rows, ""]
     return "\n".join(lines) + "\n"
 
 
-def _parameter(parameter: click.Parameter, context: click.Context) -> str:
+def _parameter(parameter: Any) -> str:
     names = ", ".join(f"`{n}`" for n in parameter.opts) or f"`{parameter.name}`"
     if parameter.param_type_name == "argument":
-        names = f"`{parameter.make_metavar(context).strip('[]{}')}`"
+        names = f"`{str(parameter.metavar or parameter.name).strip('[]{}').upper()}`"
     meaning = str(getattr(parameter, "help", "") or "").replace("|", "\\|").replace("\n", " ")
     default = parameter.default
     shown = "" if default is None or default is False or callable(default) else f"`{default}`"

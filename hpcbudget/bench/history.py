@@ -65,8 +65,8 @@ def table(rows: Rows) -> str:
     >>> row = {"bench": "kernels", "name": "A", "gb_per_s": 9.0, "limit_gb_per_s": 10.0,
     ...        "ratio_to_limit": 0.9, "limit": "reading memory", "peers": {"flox": 20.0}}
     >>> print(table([row]))
-    bench    problem    GB/s  limit  ratio  limit is        times as fast as
-    kernels  A          9.00  10.00   0.90  reading memory  flox 20
+    bench    problem  GB/s  limit  ratio  limit is        times as fast as
+    kernels  A        9.00  10.00   0.90  reading memory  flox 20
     """
     compared = any(row.get("before") is not None for row in rows)
     heads = ["bench", "problem", "GB/s", "limit", "ratio", "limit is", "times as fast as"]

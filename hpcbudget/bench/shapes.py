@@ -106,6 +106,6 @@ class Shape:
 Monthly025x36zones = Shape("Monthly025x36zones", 720, 1440, 12)
 Monthly010x36zones = Shape("Monthly010x36zones", 1800, 3600, 4)
 Monthly100x36zones = Shape("Monthly100x36zones", 180, 360, 120)
-Tiny = Shape("Tiny", 12, 24, 3, rows=2, columns=3)
+Tiny = Shape("Tiny", 20, 40, 3, rows=2, columns=4)
 
 SHAPES = {s.name: s for s in (Monthly025x36zones, Monthly010x36zones, Monthly100x36zones, Tiny)}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -58,19 +57,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the job script, s
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-class Cluster(StrEnum):
-    """Where the workers of a run come from."""
-
-    local = "local"
-    slurm = "slurm"
-    allocation = "allocation"
-
-
-class Mode(StrEnum):
-    """How a run is submitted."""
-
-    allocation = "allocation"
-    array = "array"
+Cluster = Literal["local", "slurm", "allocation"]
+"""Where the workers of a run come from: this machine, jobs of their own, or the job we are in."""
+Mode = Literal["allocation", "array"]
+"""How a run is submitted."""
 
 
 def main() -> None:

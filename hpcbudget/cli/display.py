@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -47,10 +48,19 @@ def progress_display() -> Iterator[tuple[Callable[[Snapshot], None], float]]:
         yield show, 0.2
 
 
-def print_outcome(outcome: Outcome) -> None:
+def print_outcome(outcome: Outcome, *, as_json: bool = False, **further: Any) -> None:
     """Print how well the budget closes and where the report is."""
     account = outcome.closure
-    worst = account["value"].max()
+    worst = float(account["value"].max())
+    if as_json:
+        facts = {
+            "out": str(outcome.out),
+            "report": str(outcome.report) if outcome.report else None,
+            "closure": {"checks": len(account), "worst": worst, "ok": bool(account["ok"].all())},
+            **further,
+        }
+        print(json.dumps(facts))
+        return
     print(f"closure: {len(account)} checks, largest relative difference {worst:.1e}: closed")
     print(f"report:  {outcome.report or 'not made'}")
 

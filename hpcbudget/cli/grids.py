@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from hpcbudget.cli.app import AsJson, app
+from hpcbudget.cli.app import AsJson, Workers, app
 from hpcbudget.cli.display import print_table
-from hpcbudget.errors import ConfigError
 
 regions_app = typer.Typer(help="Region sets: list, show and draw them.", no_args_is_help=True)
 app.add_typer(regions_app, name="regions")
@@ -20,9 +19,12 @@ GridText = Annotated[
     str, typer.Argument(metavar="GRID", help="1, 1x1.25, n80, a store or a grid file.")
 ]
 Method = Annotated[
-    str, typer.Option(help="conservative, conservative_normed; xesmf: bilinear, nearest_s2d too.")
+    Literal["conservative", "conservative_normed", "bilinear", "nearest_s2d"],
+    typer.Option(help="bilinear and nearest_s2d, for pictures, need the backend xesmf."),
 ]
-Backend = Annotated[str, typer.Option(help="native or xesmf.")]
+Backend = Annotated[
+    Literal["native", "xesmf"], typer.Option(help="Our own polygons and boxes, or ESMF.")
+]
 
 
 @regions_app.command("list")
@@ -73,22 +75,22 @@ def weights(
     out: Annotated[Path, typer.Option("--out", "-o", help="Weight file to write (netCDF).")],
     method: Method = "conservative",
     backend: Backend = "native",
+    workers: Workers = None,
 ) -> None:
     """Write conservative weights between two grids as an ESMF weight file.
 
     Example: hpcbudget weights 0.25 1 -o quarter_to_one.nc
     """
+    from hpcbudget.engine.cluster import default_workers
     from hpcbudget.space.grid import Grid
     from hpcbudget.space.weight_cache import cached_weights
     from hpcbudget.space.weight_files import write_weights
     from hpcbudget.space.xesmf_backend import xesmf_weights
 
     grids = Grid.parse(source), Grid.parse(destination)
-    if backend == "native":
-        made = cached_weights(*grids, method=method)
-    elif backend == "xesmf":
+    if backend == "xesmf":
         made = xesmf_weights(*grids, method)
     else:
-        raise ConfigError(f"unknown --backend {backend!r}", fix="native or xesmf")
+        made = cached_weights(*grids, method=method, threads=workers or default_workers())
     write_weights(made, out)
     print(out)

@@ -36,7 +36,7 @@ def submit(
     data: DataPath = None,
     mode: Annotated[
         Mode, typer.Option("--mode", help="One job with workers, or an array of parts.")
-    ] = Mode.allocation,
+    ] = "allocation",
     workers: Workers = None,
     account: Account = None,
     partition: Partition = None,
@@ -68,7 +68,7 @@ def submit(
         loaded,
         out,
         profile,
-        mode=mode.value,
+        mode=mode,
         workers=workers,
         only=chosen,
         with_report=with_report,

@@ -49,7 +49,12 @@ def demo(
     years: Annotated[int | None, typer.Option(help="Years of monthly fields.")] = None,
     resolution: Annotated[float | None, typer.Option(help="Finest grid in degrees.")] = None,
     workers: Workers = None,
+    cluster: Annotated[
+        Cluster, typer.Option("--cluster", help="Workers here, or as SLURM jobs.")
+    ] = "local",
+    site: SiteName = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget finished blocks.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a synthetic ensemble with a known answer, run it, and print how far off we are.
 
@@ -70,11 +75,21 @@ def demo(
         progress=tell,
     )
     config = load_config(truth.config, data=out)
-    outcome = _run_shown(config, out, workers=workers, fresh=fresh)
+    connect = None
+    if cluster != "local":
+        from hpcbudget.engine.connect import connect_by
+        from hpcbudget.engine.sites import load_site
+        from hpcbudget.engine.walltime import Walltime
+
+        profile = load_site(site or "generic")
+        clock = Walltime.of_job(profile.stop_seconds)
+        connect = connect_by(cluster, config, out, profile, workers=workers, clock=clock, tell=tell)
+    outcome = _run_shown(config, out, connect=connect, workers=workers, fresh=fresh)
     errors = truth.compare(out / "tables" / "monthly.csv")
-    print_errors(errors)
-    print_outcome(outcome)
-    worst = errors["relative_error"].max()
+    worst = float(errors["relative_error"].max())
+    if not as_json:
+        print_errors(errors)
+    print_outcome(outcome, as_json=as_json, largest_relative_error=worst, goal=DEMO_GOAL)
     if not worst < DEMO_GOAL:
         raise ClosureError(
             f"the known answer was missed by {worst:.1e} relative",
@@ -187,7 +202,7 @@ def run(
     ] = True,
     cluster: Annotated[
         Cluster, typer.Option("--cluster", help="Workers here, as SLURM jobs, or of our own job.")
-    ] = Cluster.local,
+    ] = "local",
     site: SiteName = None,
     account: Account = None,
     partition: Partition = None,
@@ -196,6 +211,7 @@ def run(
         int | None, typer.Option("--adapt", min=1, help="Least workers; --workers is the most.")
     ] = None,
     dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Integrate all members, merge, check closure and write the report; resumes by default.
 
@@ -227,7 +243,7 @@ def run(
         if not driving:
             return
         connect = connect_by(
-            cluster.value,
+            cluster,
             loaded,
             out,
             profile,
@@ -240,7 +256,7 @@ def run(
             outcome = _run_shown(
                 loaded, out, connect=connect, fresh=fresh, with_report=with_report, clock=clock
             )
-        print_outcome(outcome)
+        print_outcome(outcome, as_json=as_json)
 
 
 @app.command()
@@ -271,15 +287,25 @@ def status(
 
 @app.command()
 def merge(
-    out: OutArgument,
+    out: Annotated[
+        Path | None, typer.Argument(metavar="OUT", help="Output directory of a run.")
+    ] = None,
+    out_option: Annotated[Path | None, typer.Option("--out", help="The same.")] = None,
     with_report: Annotated[
         bool, typer.Option("--report/--no-report", help="Draw figures and the page, too.")
     ] = True,
+    as_json: AsJson = False,
 ) -> None:
-    """Merge the blocks of all parts into fluxes, tables and the report."""
+    """Merge the blocks of all parts into fluxes, tables and the report.
+
+    Example: hpcbudget merge out
+    """
     from hpcbudget.workflow import merge as merge_blocks
 
-    print_outcome(merge_blocks(out, with_report=with_report))
+    place = out or out_option
+    if place is None or (out and out_option and out != out_option):
+        raise ConfigError("merge needs one output directory", fix="hpcbudget merge OUT")
+    print_outcome(merge_blocks(place, with_report=with_report), as_json=as_json)
 
 
 @app.command()
@@ -308,7 +334,7 @@ def _print_worker_script(site: Site, workers: int | None, out: Path, cluster: Cl
     from hpcbudget.engine.jobqueue import Workers as Asked
     from hpcbudget.engine.jobqueue import worker_script
 
-    if cluster is not Cluster.slurm:
+    if cluster != "slurm":
         raise ConfigError(
             f"--dry-run shows a job script, --cluster {cluster} has none",
             fix="--cluster slurm, or 'hpcbudget submit ... --dry-run'",

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hpcbudget.errors import InputError
+from hpcbudget.inputs.hdf5 import unwritten_chunks
 from hpcbudget.inputs.plausible import suspect_gross, suspect_net
 from hpcbudget.inputs.series import Series
+from hpcbudget.inputs.source import NetcdfSource, engine_of, open_source
 
 FILLS: Final = (
     1e20, -1e20, -9999.0, 9999.0, -99999.0, 99999.0, -999.0, 999.0, -9999.9, -999.9, -99.99,
@@ -71,6 +73,8 @@ def inspect(series: Series, radius_m: float, *, whole_year: bool = False) -> Fin
             ends = series.store.read(step, step + 1).reshape(1, -1)[:, counted]
             problems = problems or _undeclared_fills(series, ends, where)
     warnings: list[str] = []
+    if whole_year:
+        warnings.extend(_never_written(series))
     finite = np.isfinite(values)
     infinite = int(np.isinf(values).sum())
     if infinite:
@@ -149,6 +153,21 @@ def _undeclared_fills(
                     )
                 )
     return problems
+
+
+def _never_written(series: Series) -> list[str]:
+    """Name the files with chunks that were reserved and never filled."""
+    store = series.store
+    warnings = []
+    for part in store.parts:
+        if engine_of(part.path) != "netcdf":
+            continue
+        with open_source(part.path, store.group) as source:
+            assert isinstance(source, NetcdfSource)
+            absent = sum(1 for _ in unwritten_chunks(source, store.variable))
+        if absent:
+            warnings.append(f"{absent} chunks of {part.path} were never written: no values there")
+    return warnings
 
 
 def _is_global(series: Series, radius_m: float) -> bool:

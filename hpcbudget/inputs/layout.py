@@ -15,7 +15,7 @@ import xarray as xr
 from hpcbudget.errors import GridError, InputError
 from hpcbudget.inputs.source import Index, Source, Variable
 from hpcbudget.options import GridOptions
-from hpcbudget.space.cf import is_coordinate
+from hpcbudget.space.cf_coordinates import is_coordinate
 from hpcbudget.space.grid import Grid
 
 _TIME_NAMES = {"time", "t", "mtime", "times", "date", "month", "months", "year", "years",
@@ -132,9 +132,7 @@ def lay_out(
             at = find_index(source, dim, length, select[dim], where)
             fixed.append((axis, at))
             notes.append(f"selected {dim}={select[dim]!r} (index {at} of {length})")
-        elif dim == time_dim or dim in spatial:
-            continue
-        elif elsewhere and length > 1:
+        elif dim == time_dim or dim in spatial or (elsewhere and length > 1):
             continue
         elif length == 1:
             fixed.append((axis, 0))

@@ -107,8 +107,9 @@ class NetcdfSource(Source):
 
     def __init__(self, path: str, group: str | None = None) -> None:
         self.path = path
+        self.is_remote = is_remote(path)
         with NETCDF_LOCK:
-            self._root = _open_dataset(local_copy(path) if is_remote(path) else path)
+            self._root = _open_dataset(local_copy(path) if self.is_remote else path)
             try:
                 held = _inner_group(self._root, group, path)
                 self.attrs = {k: held.getncattr(k) for k in held.ncattrs()}
@@ -140,7 +141,7 @@ class NetcdfSource(Source):
                     why="the file is truncated or corrupt; a missing value is never taken as zero",
                     fix="fetch the file again, or check it with 'hpcbudget verify'",
                 ) from None
-        return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+        return np.asarray(values, values.dtype.newbyteorder("="), order="C")
 
     def hdf5_path(self, name: str) -> str:
         """Return the path of a variable within an HDF5 file."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from hpcbudget.errors import HpcBudgetError
-from hpcbudget.inputs.source import NETCDF_LOCK, Index, NetcdfSource, Source, open_source
+from hpcbudget.inputs.hdf5 import unwritten_chunks
+from hpcbudget.inputs.source import Index, NetcdfSource, Source, open_source
 from hpcbudget.inputs.zarr_source import ZarrSource
 
 Kind = Literal["missing", "corrupt", "unreadable"]
@@ -111,34 +113,7 @@ def _absent(source: Source, name: str) -> Iterator[str]:
     if isinstance(source, ZarrSource):
         yield from source.absent_chunks(name, whole)
     elif isinstance(source, NetcdfSource):
-        yield from _unwritten(source, name)
-
-
-def _unwritten(source: NetcdfSource, name: str) -> Iterator[str]:
-    """Chunks of an HDF5 variable that were never written: netCDF hands out fill values for them."""
-    variable = source.variables[name]
-    if variable.chunks is None:
-        return
-    import h5py
-
-    with NETCDF_LOCK:
-        try:
-            file = h5py.File(source.path, "r")
-        except OSError:
-            return  # a classic file has no chunks
-        with file:
-            held: Any = file.get(source.hdf5_path(name))
-            if not isinstance(held, h5py.Dataset) or held.chunks is None:
-                return
-            counts = [-(-n // c) for n, c in zip(held.shape, held.chunks, strict=True)]
-            n_stored = held.id.get_num_chunks()
-            stored = set()
-            if n_stored < _product(counts):
-                stored = {held.id.get_chunk_info(i).chunk_offset for i in range(n_stored)}
-                for place in itertools.product(*(range(n) for n in counts)):
-                    offset = tuple(p * c for p, c in zip(place, held.chunks, strict=True))
-                    if offset not in stored:
-                        yield f"chunk at {offset}"
+        yield from (f"chunk at {first}" for first in unwritten_chunks(source, name))
 
 
 def _pieces(source: Source, name: str) -> Iterator[tuple[str, Index]]:
@@ -147,7 +122,7 @@ def _pieces(source: Source, name: str) -> Iterator[tuple[str, Index]]:
     steps = list(variable.writes or variable.shape)
     if variable.writes is None or not isinstance(source, ZarrSource):
         # several small chunks at once along the first dimension
-        plane = variable.dtype.itemsize * _product(variable.shape[1:])
+        plane = variable.dtype.itemsize * math.prod(variable.shape[1:])
         unit = variable.writes[0] if variable.writes else 1
         many = max(int(READ_BYTES / max(plane * unit, 1)), 1)
         steps = [unit * many, *variable.shape[1:]]
@@ -161,10 +136,3 @@ def _pieces(source: Source, name: str) -> Iterator[tuple[str, Index]]:
         else:
             first = index[0]
             yield f"{variable.dims[0]} {first.start} to {first.stop - 1}", index
-
-
-def _product(numbers: Any) -> int:
-    result = 1
-    for number in numbers:
-        result *= int(number)
-    return result

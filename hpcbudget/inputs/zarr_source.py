@@ -138,7 +138,7 @@ class ZarrSource(Source):
                 fix="'hpcbudget verify' names it; restore it from the source",
             ) from None
         values = values[tuple(0 if isinstance(i, int) else slice(None) for i in full)]
-        return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+        return np.asarray(values, values.dtype.newbyteorder("="), order="C")
 
     def stored_keys(self, name: str, index: Index) -> Iterator[str]:
         """Yield the store's keys of all objects that hold some of ``array[index]``."""

@@ -241,17 +241,19 @@ def _sum_part(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         for slot, value in zip(slots, _sum_valid(builder, cells, weights), strict=True):
             builder.store(value, slot)
 
-    # zeros change nothing, so vectors beyond the end can be left out
-    with builder.if_else(builder.icmp_signed("<=", left, ir.Constant(_I32, LANES))) as (one, more):
-        with one:
-            add(1)
-        with more:
-            half = builder.icmp_signed("<=", left, ir.Constant(_I32, BLOCK // 2))
-            with builder.if_else(half) as (four, eight):
-                with four:
-                    add(4)
-                with eight:
-                    add(8)
+    def choose(n_vectors: int) -> None:
+        """Leave vectors beyond the end out: adding zeros changes nothing."""
+        if n_vectors == BLOCK // LANES:
+            add(n_vectors)
+            return
+        enough = builder.icmp_signed("<=", left, ir.Constant(_I32, LANES * n_vectors))
+        with builder.if_else(enough) as (few, more):
+            with few:
+                add(n_vectors)
+            with more:
+                choose(2 * n_vectors)
+
+    choose(1)
     return context.make_tuple(builder, signature.return_type, list(map(builder.load, slots)))
 
 

@@ -14,6 +14,7 @@ from hpcbudget.report.figures.budget import budget_figure
 from hpcbudget.report.figures.coverage import coverage_figure
 from hpcbudget.report.figures.cumulative import cumulative_figure
 from hpcbudget.report.figures.dipoles import dipole_figure
+from hpcbudget.report.figures.gap_maps import gap_maps_figure, with_gaps
 from hpcbudget.report.figures.maps import drawable, maps_figure
 from hpcbudget.report.figures.regions import regional_bars_figure
 from hpcbudget.report.figures.scatter import scatter_figure
@@ -208,6 +209,17 @@ def _maps(run: Run) -> Iterator[Drawing]:
             f"{', '.join(_short(family) for family in families)}: mean, SD of models, sign "
             "agreement.",
             partial(maps_figure, run.maps, period, component=component, families=families),
+        )
+    gaps = with_gaps(run.maps, period)
+    if gaps:
+        yield Drawing(
+            "maps_gap",
+            "maps",
+            f"Top-down minus bottom-up, {period}",
+            "Mean of the inversions minus that of the surface models; dots where the two agree by "
+            "the rule of the run. Right: the gap over both standard deviations in quadrature.",
+            f"Maps of top-down minus bottom-up {period} for {', '.join(gaps)}.",
+            partial(gap_maps_figure, run.maps, period, components=gaps),
         )
 
 

@@ -24,6 +24,7 @@ from hpcbudget.report.blocks import (
 )
 from hpcbudget.report.citations import citations
 from hpcbudget.report.exports import FILES, write_exports
+from hpcbudget.report.extras import more_tables
 from hpcbudget.report.gallery import SECTIONS, drawings
 from hpcbudget.report.members import members_block
 from hpcbudget.report.run import Run, load_run
@@ -145,6 +146,7 @@ def render_page(run: Run, pictures: Iterable[Picture]) -> str:
         headlines=headline_tables(run),
         reconciliation=reconciliation_block(run),
         statistics=statistics_block(run),
+        more=more_tables(run),
         closure=closure_block(run),
         closes=closes,
         closure_text=closure_text,

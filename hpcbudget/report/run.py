@@ -120,7 +120,7 @@ def load_run(out: Path) -> Run:
     return Run(
         fluxes=fluxes,
         series=ensemble_series(fluxes, ddof=_ddof(config)),
-        tables=read_tables(out, skip=("monthly", "annual")),
+        tables=read_tables(out, skip=("monthly", "annual", "pairs")),
         provenance=_read(out / "provenance.json"),
         config=config,
         maps=_maps(out / "maps.zarr"),

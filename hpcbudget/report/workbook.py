@@ -44,6 +44,7 @@ def workbook(run: Run) -> bytes:
     front = book.active
     tables = {**run.tables, "ensembles": run.series}
     present = [name for name in SHEETS if name in tables]
+    present += [name for name in tables if name not in SHEETS]
     _front(front, run, {name: tables[name] for name in present})
     for name in present:
         if len(tables[name]) <= MOST_ROWS:
@@ -68,7 +69,7 @@ def _front(sheet: Worksheet, run: Run, tables: Mapping[str, pd.DataFrame]) -> No
     ]
     for name, frame in tables.items():
         place = "" if len(frame) <= MOST_ROWS else f"; {len(frame)} rows, see tables/{name}.csv"
-        lines.append((name, SHEETS[name] + place))
+        lines.append((name, SHEETS.get(name, f"see {name}.csv") + place))
     for line in lines:
         sheet.append(line)
     for cell in (sheet["A1"], sheet["A6"], sheet["B6"]):

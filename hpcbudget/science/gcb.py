@@ -1,4 +1,4 @@
-"""Recipes of the Global Carbon Budget, one per edition, kept as data.
+"""The Global Carbon Budget by the recipe of an edition (see `hpcbudget.science.recipes`).
 
 Sinks are positive in this module, as in the budget's tables: ``E`` emissions and ``S`` sinks in
 Pg C/yr, B_IM = E_FOS + E_LUC - G_ATM - S_OCEAN - S_LAND - S_CEMENT.
@@ -6,61 +6,35 @@ Pg C/yr, B_IM = E_FOS + E_LUC - G_ATM - S_OCEAN - S_LAND - S_CEMENT.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from hpcbudget.errors import ConfigError, InputError
-from hpcbudget.options import Model
+from hpcbudget.errors import InputError
+from hpcbudget.science.recipes import Recipe, adjusted_rules, editions, recipe
 
-Ddof = Literal[0, 1]
+__all__ = [
+    "BUDGET_TERMS",
+    "Members",
+    "Recipe",
+    "budget",
+    "editions",
+    "imbalance",
+    "land_sink",
+    "multi_model",
+    "net_land",
+    "ocean_sink",
+    "period_budget",
+    "period_mean",
+    "recipe",
+    "spreads",
+]
 
 SINKS = ("growth", "ocean", "land", "cement")
 SOURCES = ("fossil", "eluc")
 BUDGET_TERMS = (*SOURCES, *SINKS)
-
-
-class OceanRecipe(Model):
-    """How the ocean sink is made of models and fCO2 products."""
-
-    estimate: Literal["models", "models_and_products"]
-    products_from: int = 1990
-    """First year of the products in the estimate."""
-    offset_window: tuple[int, int] = (1990, 2001)
-    """Years whose mean difference of products and models is carried back before `products_from`."""
-    exclude: tuple[str, ...] = ()
-    """Parts of the names of products that are not averaged; case is ignored."""
-
-
-class Adjusted(Model):
-    """What an edition's adjusted estimates multiply and add before they average."""
-
-    ocean_model_factor: float
-    product_amount: float
-    product_amount_not_for: tuple[str, ...]
-    land_factor: float
-    land_amount: float
-    land_amount_years: tuple[int, int]
-
-
-class Recipe(Model):
-    """One edition's rules."""
-
-    citation: str
-    ddof: dict[str, Ddof | None]
-    """Family -> ddof of its spread; None where the edition gives no spread."""
-    ocean: OceanRecipe
-    expert_sd: dict[str, float]
-    """Uncertainties that are judged, not computed, in Pg C/yr (fossil: a fraction)."""
-    dgvm_eluc_sign: Literal[1, -1]
-    adjusted: Adjusted | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,36 +50,6 @@ class Members:
     """E_LUC of the vegetation models, emissions positive."""
     bookkeeping: pd.DataFrame
     """Net E_LUC of the bookkeeping models."""
-
-
-@cache
-def editions() -> Mapping[int, Recipe]:
-    """Return the recipes of all editions that the package knows."""
-    text = files("hpcbudget.science").joinpath("data/gcb.yaml").read_text(encoding="utf-8")
-    raw = yaml.safe_load(text)["editions"]
-    return {year: Recipe.model_validate(recipe) for year, recipe in raw.items()}
-
-
-def recipe(edition: int) -> Recipe:
-    """Return the recipe of an edition.
-
-    Raises
-    ------
-    ConfigError
-        No recipe of that edition.
-
-    Examples
-    --------
-    >>> recipe(2021).ocean.offset_window
-    (1990, 2001)
-    """
-    known = editions()
-    if edition not in known:
-        raise ConfigError(
-            f"no recipe of the Global Carbon Budget {edition}",
-            fix=f"editions: {', '.join(map(str, known))}",
-        )
-    return known[edition]
 
 
 def multi_model(
@@ -199,7 +143,7 @@ def ocean_sink(
         A year of the products' era, or of the offset window, has no product.
     """
     if adjusted:
-        change = _adjusted(rules)
+        change = adjusted_rules(rules)
         models = models * change.ocean_model_factor
         raised = [c for c in products.columns if not _named(str(c), change.product_amount_not_for)]
         products = products.assign(**{c: products[c] + change.product_amount for c in raised})
@@ -240,7 +184,7 @@ def land_sink(rules: Recipe, models: pd.DataFrame, *, adjusted: bool = False) ->
     mean = multi_model(models)["mean"]
     if not adjusted:
         return mean
-    change = _adjusted(rules)
+    change = adjusted_rules(rules)
     first, last = change.land_amount_years
     amount = np.where((mean.index >= first) & (mean.index <= last), change.land_amount, 0.0)
     return mean * change.land_factor + amount
@@ -322,8 +266,8 @@ def spreads(rules: Recipe, members: Members) -> dict[str, pd.DataFrame]:
 def period_budget(rules: Recipe, members: Members, first: int, last: int) -> pd.DataFrame:
     """Give the budget of a period as an edition's table does: mean and one sigma.
 
-    Sigma is judged by experts for E_FOS (a fraction of it), E_LUC and S_OCEAN; that of S_LAND is the
-    SD over the models' period means. What an edition does not state is NaN.
+    Sigma is judged by experts for E_FOS (a fraction of it), E_LUC and S_OCEAN; that of S_LAND is
+    the SD over the models' period means. What an edition does not state is NaN.
 
     Parameters
     ----------
@@ -364,16 +308,6 @@ def net_land(land_sinks: pd.DataFrame, eluc: pd.DataFrame) -> pd.DataFrame:
     """
     both = [c for c in land_sinks.columns if c in set(eluc.columns)]
     return land_sinks[both] - eluc[both]
-
-
-def _adjusted(rules: Recipe) -> Adjusted:
-    if rules.adjusted is None:
-        having = [year for year, other in editions().items() if other.adjusted is not None]
-        raise ConfigError(
-            f"the edition of {rules.citation} has no adjusted estimates",
-            fix=f"editions that have: {', '.join(map(str, having))}",
-        )
-    return rules.adjusted
 
 
 def _named(name: str, parts: Iterable[str]) -> bool:

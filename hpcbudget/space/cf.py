@@ -19,6 +19,7 @@ from hpcbudget.space.cf_coordinates import (
     centres_of,
     find_coordinate,
     in_degrees,
+    is_coordinate,
 )
 from hpcbudget.space.cf_polygons import grid_from_scrip, grid_from_ugrid, polygon_grid
 from hpcbudget.space.edges import (
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from hpcbudget.options import FieldRef, GridOptions
+
+__all__ = ["grid_from_dataset", "grid_from_path", "is_coordinate"]
 
 
 def grid_from_dataset(ds: xr.Dataset, variable: str, options: GridOptions | None = None) -> Grid:

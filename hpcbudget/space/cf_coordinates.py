@@ -44,6 +44,13 @@ def is_coordinate(variable: Any, name: str, which: str) -> int:
 def find_coordinate(
     ds: xr.Dataset, dims: tuple[str, ...], which: str, named: str | None
 ) -> xr.DataArray | None:
+    """Return the "latitude" or "longitude" of a variable with dimensions `dims`, None without.
+
+    Raises
+    ------
+    GridError
+        The name that the configuration gives is not in the file.
+    """
     if named is not None:
         if named not in ds.variables:
             raise GridError(
@@ -80,7 +87,13 @@ def _bounds_name(ds: xr.Dataset, name: str) -> str | None:
 def bounds_of(
     ds: xr.Dataset, coordinate: xr.DataArray, options: GridOptions | None
 ) -> tuple[str, NDArray[Any]] | None:
-    """Name and values of the coordinate's bounds in degrees, unless they are to be left aside."""
+    """Return name and values, in degrees, of a coordinate's bounds unless they are set aside.
+
+    Raises
+    ------
+    GridError
+        The configuration asks for the file's bounds, and it has none.
+    """
     if options is not None and options.bounds == "infer":
         return None
     name = _bounds_name(ds, str(coordinate.name))
@@ -96,10 +109,12 @@ def bounds_of(
 
 
 def in_degrees(values: NDArray[Any], units: str) -> NDArray[Any]:
+    """Return coordinate values in degrees; they are taken as such unless the units say radians."""
     if units.strip().lower() in {"radian", "radians", "rad"}:
         return np.degrees(as_float64(values))
     return values
 
 
 def centres_of(coordinate: xr.DataArray) -> Array:
+    """Return the values of a coordinate in degrees and double precision."""
     return as_float64(in_degrees(coordinate.values, str(coordinate.attrs.get("units", ""))))

@@ -85,7 +85,10 @@ def polygon_grid(
 
 
 def grid_from_scrip(ds: xr.Dataset) -> Grid:
-    """Return the grid of a SCRIP grid file: ``grid_corner_lat``, ``grid_corner_lon``, ..."""
+    """Return the grid of a SCRIP grid file: ``grid_corner_lat``, ``grid_corner_lon``, ...
+
+    Its corners are joined by great circles, as ESMF does, also where they are those of boxes.
+    """
     corners = [_degrees(ds[f"grid_corner_{axis}"]) for axis in ("lat", "lon")]
     centres = [
         _degrees(ds[f"grid_center_{axis}"]) if f"grid_center_{axis}" in ds else None
@@ -93,10 +96,6 @@ def grid_from_scrip(ds: xr.Dataset) -> Grid:
     ]
     dims = tuple(int(n) for n in ds["grid_dims"].values[::-1]) if "grid_dims" in ds else ()
     shape = dims if int(np.prod(dims)) == len(corners[0]) and dims else (len(corners[0]),)
-    if len(shape) == 2:
-        boxes = as_boxes(*(c.reshape(*shape, -1) for c in corners))
-        if boxes is not None:
-            return boxes
     return Grid.polygons(
         *corners, shape=shape, lat_deg=centres[0], lon_deg=centres[1], rule="SCRIP corners"
     )
@@ -135,25 +134,6 @@ def grid_from_ugrid(ds: xr.Dataset, cell_dim: str | None = None) -> Grid:
         ]
         return Grid.polygons(*corners, dims=(faces,), rule=f"UGRID mesh {key}")
     raise GridError("no UGRID mesh with faces", fix="give a CF, SCRIP or UGRID file")
-
-
-def as_boxes(corner_lat_deg: Array, corner_lon_deg: Array) -> Grid | None:
-    """Return a rectilinear grid if corners (ny, nx, 4) are those of one, else None."""
-    if corner_lat_deg.shape[-1] != 4 or not np.isfinite(corner_lat_deg).all():
-        return None
-    south, north = corner_lat_deg.min(axis=-1), corner_lat_deg.max(axis=-1)
-    lon = np.unwrap(corner_lon_deg, period=360.0, axis=-1)
-    west, east = lon.min(axis=-1), lon.max(axis=-1)
-    same = all(
-        np.abs(a - a[:, :1]).max() < 1e-9 and np.abs(b - b[:1]).max() < 1e-9
-        for a, b in ((south, west), (north, east))
-    )
-    if not same or (south >= north).any() or (west >= east).any():
-        return None
-    lat_edges = np.stack([south[:, 0], north[:, 0]], axis=1)
-    start = np.unwrap(west[0], period=360.0)
-    lon_edges = np.stack([start, start + (east - west)[0]], axis=1)
-    return Grid.boxes(lat_edges, lon_edges, rule="corners of boxes")
 
 
 def _nodes_between(lat_deg: Array, lon_deg: Array) -> tuple[Array, Array]:

@@ -63,3 +63,16 @@ def test_real_files_pass(shared_data: Path, repository: Path) -> None:
     assert not report.warnings
     assert len(report.rows) == 11
     assert {row.problems for row in report.rows} == {"ok"}
+
+
+def test_bad_input_chunks_never_written(tmp_path: Path) -> None:
+    import netCDF4
+
+    half = np.where(np.arange(12) % 2, 1e-9, -1e-9) * np.ones((6, 6, 1))
+    write_netcdf(tmp_path / "a.nc", chunks=(3, 6, 12), name="other")
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as root:
+        held = root.createVariable("nbp", "f8", ("time", "lat", "lon"), chunksizes=(3, 6, 12))
+        held.units = "kg C m-2 s-1"
+        held[3:9] = half
+    config = parse_config(TEXT.replace("absent", "a"), origin=tmp_path / "c.yaml")
+    assert "2 chunks of" in check_table(config).warnings[0]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import hpcbudget
 from hpcbudget.api import ensemble, integrate, reconcile
 from hpcbudget.errors import FluxDefinitionError, GridError, HpcBudgetError, InputError
 from hpcbudget.options import RegionSetOptions, StatisticsOptions, TimeOptions
@@ -109,6 +110,11 @@ def test_fraction_is_needed_and_used_where_the_flux_is_per_land(field):
     own_area = xr.full_like(half, 1e12)
     total = integrate(field, cell_area=own_area, **FLUX)["valid_area_m2"].sel(region="Globe")
     np.testing.assert_allclose(total, 36 * 72 * 1e12)
+
+
+def test_the_package_itself_offers_the_interface():
+    assert hpcbudget.integrate is integrate
+    assert {"integrate", "ensemble", "reconcile"} <= set(hpcbudget.__all__)
 
 
 def test_what_is_not_known_is_refused(field):

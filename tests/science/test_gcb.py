@@ -7,6 +7,7 @@ import pytest
 from hpcbudget.errors import ConfigError, InputError
 from hpcbudget.science.gcb import (
     BUDGET_TERMS,
+    Members,
     budget,
     editions,
     imbalance,
@@ -14,8 +15,10 @@ from hpcbudget.science.gcb import (
     multi_model,
     net_land,
     ocean_sink,
+    period_budget,
     period_mean,
     recipe,
+    spreads,
 )
 from hpcbudget.science.sheet import read_sheet
 from hpcbudget.science.workbook import read_workbook
@@ -104,6 +107,29 @@ def test_decadal_means(edition):
     }[year]  # fmt: skip
     for name, (mean, sd) in published.items():
         np.testing.assert_allclose(spread[name][:2], (mean, sd), atol=6e-4, err_msg=name)
+
+
+def test_published_table_of_a_decade(edition):
+    year, rules, members, _ = edition
+    first, last = {2021: (2011, 2020), 2023: (2013, 2022)}[year]
+    table = period_budget(rules, members, first, last)
+    assert table.loc["ocean", "sd"] == 0.4
+    assert table.loc["fossil", "sd"] == pytest.approx(0.05 * table.loc["fossil", "mean"])
+    assert table.loc["land", "sd"] == pytest.approx({2021: 0.602, 2023: 0.845}[year], abs=5e-4)
+    assert np.isnan(table.loc["growth", "sd"])
+    assert period_budget(rules, members, last, last + 1).isna().all(axis=None)
+
+
+def test_spreads_follow_the_edition():
+    ones = pd.DataFrame({"A": [1.0], "B": [3.0], "C-Watson": [9.0]}, index=[2000])
+    members = Members(pd.DataFrame(), ones, ones, ones, ones, ones)
+    found = {y: {f: t["sd"].item() for f, t in spreads(recipe(y), members).items()}
+             for y in (2019, 2020, 2021)}  # fmt: skip
+    assert np.isnan(list(found[2019].values())).all()
+    full = np.array([1.0, 3.0, 9.0])
+    assert found[2020]["ocean_process"] == pytest.approx(full.std(ddof=0))
+    assert found[2020]["ocean_product"] == pytest.approx(np.sqrt(2))  # without Watson, ddof 1
+    assert found[2021]["land_process"] == pytest.approx(full.std(ddof=1))
 
 
 def test_every_edition_has_a_recipe():

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from hpcbudget.options import AgreementRule, StatisticsOptions
 from hpcbudget.science.ensemble import Sample
-from hpcbudget.science.reconcile import RECONCILIATION_COLUMNS, agreement, reconciliation
+from hpcbudget.science.reconcile import (
+    RECONCILIATION_COLUMNS,
+    agreement,
+    area_rows,
+    reconciliation,
+)
 
 PERIODS = {"p": (2000, 2000)}
 
@@ -70,3 +75,15 @@ def test_agreement_is_symmetric_and_overlap_is_milder(top, bottom):
     strict, mild = AgreementRule(), AgreementRule(name="overlap")
     assert agreement(a, b, strict) == agreement(b, a, strict)
     assert agreement(a, b, mild) or not agreement(a, b, strict)
+
+
+def test_areas_of_both_sides_are_stated(make_fluxes):
+    fluxes = fluxes_of(make_fluxes, [-3.0, -2.0], [-2.0])
+    assert area_rows(fluxes, StatisticsOptions())[0][4] == 0
+    fluxes["valid_area_m2"][2] *= 0.75
+    (row,) = area_rows(fluxes, StatisticsOptions())
+    assert row[2:4] == ("land", "area of top-down = area of bottom-up")
+    assert row[4] == pytest.approx(0.25)
+    assert row[-1]
+    fluxes["valid_area_m2"][:] = np.nan
+    assert area_rows(fluxes, StatisticsOptions()) == []

@@ -221,17 +221,6 @@ def test_scrip_grid_files(tmp_path):
     grid = Grid.parse(tmp_path / "s.nc")
     assert grid.shape == (3, 4)
     np.testing.assert_allclose(grid.area_m2(), Grid.curvilinear(lat, lon).area_m2(), rtol=1e-12)
-    boxes = Grid.regular(30.0)
-    corner_lat, corner_lon = boxes.corners()
-    ds = xr.Dataset(
-        {
-            "grid_dims": ("rank", np.array([12, 6], np.int32)),
-            "grid_corner_lat": (("cell", "corner"), corner_lat),
-            "grid_corner_lon": (("cell", "corner"), corner_lon),
-        }
-    )
-    ds.to_netcdf(tmp_path / "b.nc", engine="netcdf4")
-    assert Grid.parse(tmp_path / "b.nc") == boxes
 
 
 def test_bad_input_cells_without_corners_are_refused():

@@ -79,11 +79,11 @@ def maps_figure(
     chosen = maps.sel(component=component, period=period, season="annual")
     figure = new_figure(height_inches=1.35 * len(families) + 0.85)
     grid = figure.subplots(len(families), len(LAYERS), squeeze=False)
-    longitude, latitude = _corners(maps)
+    longitude, latitude = cell_edges(maps)
     x, y = equal_earth(longitude[None, :], latitude[:, None])
     for column, layer in enumerate(LAYERS):
         panels = [
-            _coarse(_field(chosen, layer, family), len(latitude) - 1, len(longitude) - 1)
+            coarse(_field(chosen, layer, family), len(latitude) - 1, len(longitude) - 1)
             for family in families
         ]
         low, high = _limits(panels, layer)
@@ -93,7 +93,7 @@ def maps_figure(
                 x, y, np.ma.masked_invalid(values), cmap=layer.colours, vmin=low, vmax=high,
                 rasterized=True, shading="flat",
             )  # fmt: skip
-            _frame(axes)
+            draw_frame(axes)
             if column == 0:
                 axes.text(-0.03, 0.5, family_style(family).label, transform=axes.transAxes,
                           rotation=90, ha="right", va="center")  # fmt: skip
@@ -161,7 +161,7 @@ def equal_earth(longitude_deg: Float, latitude_deg: Float) -> tuple[Float, Float
     return np.broadcast_arrays(x, y)  # type: ignore[return-value]
 
 
-def _corners(maps: xr.Dataset) -> tuple[Float, Float]:
+def cell_edges(maps: xr.Dataset) -> tuple[Float, Float]:
     """Edges of the drawn rows and columns, those of the coarse map where the grid is finer."""
     edges = []
     for name in ("lon", "lat"):
@@ -185,7 +185,7 @@ def _field(chosen: xr.Dataset, layer: Layer, family: str) -> Float:
     return field.values.astype(np.float64) * layer.scale
 
 
-def _coarse(values: Float, rows: int, columns: int) -> Float:
+def coarse(values: Float, rows: int, columns: int) -> Float:
     """Average blocks of cells; a block without any value stays empty."""
     if values.shape == (rows, columns):
         return values
@@ -208,7 +208,8 @@ def _limits(panels: Sequence[Float], layer: Layer) -> tuple[float, float]:
     return (-high, high) if layer.centred else (0.0, high)
 
 
-def _frame(axes: Axes) -> None:
+def draw_frame(axes: Axes) -> None:
+    """Draw coasts and the rim of the map."""
     for line in coastline():
         x, y = equal_earth(line[:, 0], line[:, 1])
         axes.plot(x, y, color=MUTED, linewidth=0.35, zorder=3)
