@@ -1,9 +1,9 @@
 """The budget in a notebook: fields in xarray objects in, regional fluxes and tables out.
 
 ``integrate`` turns a field into regional fluxes with the same zones and kernels as a run;
-``ensemble`` puts members side by side in the layout that all of `hpcbudget.science` works on;
-``reconcile`` compares two sides in one call.  Importing this module registers the accessor
-``DataArray.hpcbudget``.
+``ensemble`` puts members side by side in the layout that all of `hpcbudget.science` works on
+(``adjust``, ``science_tables``, ``closure_account`` among them); ``reconcile`` compares two sides
+in one call.  Importing this module registers the accessor ``DataArray.hpcbudget``.
 """
 
 from __future__ import annotations
@@ -31,14 +31,25 @@ from hpcbudget.options import (
     StatisticsOptions,
     TimeOptions,
 )
+from hpcbudget.science.adjust import adjust
 from hpcbudget.science.annual import Periods, decades
+from hpcbudget.science.closure import closure_account
 from hpcbudget.science.members import ensemble
 from hpcbudget.science.reconcile import reconciliation
+from hpcbudget.science.results import science_tables
 from hpcbudget.space.grid import EARTH_RADIUS_M, Grid
 from hpcbudget.space.regions import RegionSet, load_region_set
 from hpcbudget.space.zones import Zones
 
-__all__ = ["FluxAccessor", "ensemble", "integrate", "reconcile"]
+__all__ = [
+    "FluxAccessor",
+    "adjust",
+    "closure_account",
+    "ensemble",
+    "integrate",
+    "reconcile",
+    "science_tables",
+]
 
 KG_PER_PG = 1e12
 
@@ -245,22 +256,13 @@ def _apply(
         output_dtypes=[np.float64] * 3,
         dask_gufunc_kwargs={"output_sizes": {"region": n_regions}},
     )
-    spatial = [name for name in results[0].coords if name not in field.dims and name != "region"]
-    sums, valid, missing = (part.drop_vars(spatial) for part in results)
+    sums, valid, missing = results
     return sums, valid, missing
 
 
 def _grid_of(field: xr.DataArray, options: GridOptions | None) -> Grid:
     name = str(field.name or "field")
-    coordinates = field.isel({d: 0 for d in field.dims if d not in _spatial(field)}, drop=True)
-    return Grid.from_dataset(coordinates.to_dataset(name=name), name, options)
-
-
-def _spatial(field: xr.DataArray) -> set[str]:
-    """Dimensions that coordinates other than time and labels run along."""
-    numeric = (c for c in field.coords.values() if c.dtype.kind == "f" and "time" not in c.dims)
-    along = {str(d) for c in numeric for d in c.dims}
-    return along or {str(d) for d in field.dims if d != "time"}
+    return Grid.from_dataset(field.to_dataset(name=name), name, options)
 
 
 def _on_grid(other: xr.DataArray, field: xr.DataArray, grid: Grid) -> Float:

@@ -28,6 +28,8 @@ def _one_or_many(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+# a name becomes a file's name in the ledger and a field of the tables
+Name = Annotated[str, Field(pattern=r"^[^\s./\\][^/\\\n]*$", max_length=120)]
 Paths = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
 
 
@@ -110,7 +112,7 @@ class Reading(Model):
     flux: FluxOptions = FluxOptions()
     grid: GridOptions = GridOptions()
     time: TimeOptions = TimeOptions()
-    components: dict[str, Component] = {}
+    components: dict[Name, Component] = {}
     land_fraction: FieldRef | None = None
     cell_area: FieldRef | None = None
     mask: FieldRef | None = None
@@ -134,7 +136,7 @@ class EnsembleOptions(Reading):
     """Members of one family that share how they are read."""
 
     family: FamilyName
-    members: dict[str, MemberOptions] = Field(min_length=1)
+    members: dict[Name, MemberOptions] = Field(min_length=1)
     citation: str | None = None
 
 

@@ -38,6 +38,7 @@ from hpcbudget.science.annual import annual, decades
 from hpcbudget.science.budget import imbalance_rows, members_of_run, run_budget
 from hpcbudget.science.closure import Row, closure_account, require_closure
 from hpcbudget.science.gcb import recipe
+from hpcbudget.science.rehearse import rehearse
 from hpcbudget.science.results import science_tables
 from hpcbudget.science.tables import with_tables
 
@@ -63,9 +64,20 @@ class Outcome:
 
 
 def prepare(config: Config, out: Path) -> tuple[Catalogue, Plan]:
-    """Open the inputs and plan the run; nothing is computed yet."""
+    """Open the inputs and plan the run; nothing is computed yet.
+
+    The science is rehearsed too: a wrong column or adjustment stops the run here, not at its end.
+    """
     catalogue = open_catalogue(config)
-    return catalogue, make_plan(config, catalogue, out)
+    plan = make_plan(config, catalogue, out)
+    keys = (series.key for series in catalogue.series)
+    set_of = {region: name for name, ids in plan.region_sets for region in ids}
+    rehearse(
+        config,
+        [(key.family, key.model, key.member, key.component) for key in keys],
+        {region: set_of.get(region, "") for region in plan.regions},
+    )
+    return catalogue, plan
 
 
 def run_config(

@@ -50,12 +50,16 @@ def test_resolved_text_means_the_same_configuration() -> None:
         ("regions: [{name: x, bands: {a: [0, 1]}, boxes: {b: [0, 1, 0, 1]}}]", "exactly one of"),
         ("name: twice", "stands twice"),
         ("name: [unclosed", "not valid YAML"),
+        ("ensembles: [{family: inversion, members: {'../x': {paths: a.nc}}}]", "../x"),
+        ("ensembles: [{family: inversion, members: {..: {paths: a.nc}}}]", "pattern"),
         ("adjustments: [{kind: rivers, name: r, families: [inversion]}]", "source"),
     ],
 )
 def test_bad_input_names_key_and_remedy(bad_input: str, message: str) -> None:
     with pytest.raises(ConfigError, match=r".") as caught:
-        parse(f"{MINIMAL}\n{bad_input}\n")
+        key = bad_input.partition(":")[0]
+        kept = MINIMAL.partition("ensembles:")[0] if key == "ensembles" else MINIMAL
+        parse(f"{kept}\n{bad_input}\n")
     assert message in str(caught.value)
     assert "small.yaml" in str(caught.value)
 

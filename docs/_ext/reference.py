@@ -8,6 +8,7 @@ room.
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def commands() -> str:
     """Return the help of every command as a page."""
     group = typer.main.get_command(command_line)
     lines = ["# Commands", "", str(group.help or ""), ""]
-    for name, command in sorted(getattr(group, "commands", {}).items()):
+    for name, command in _leaves(group, ()):
         with click.Context(command, info_name=f"hpcbudget {name}") as context:
             usage = command.get_usage(context).removeprefix("Usage: ")
             lines += [f"## hpcbudget {name}", "", _paragraphs(command.help), "", "```text"]
@@ -75,6 +76,15 @@ def commands() -> str:
             if rows:
                 lines += ["| argument | meaning | default |", "| --- | --- | --- |", *rows, ""]
     return "\n".join(lines) + "\n"
+
+
+def _leaves(group: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield every command that does something, under the name that is typed."""
+    for name, command in sorted(getattr(group, "commands", {}).items()):
+        if hasattr(command, "commands"):
+            yield from _leaves(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
 
 
 def _parameter(parameter: Any) -> str:

@@ -94,3 +94,62 @@ def weights(
         made = cached_weights(*grids, method=method, threads=workers or default_workers())
     write_weights(made, out)
     print(out)
+
+
+@app.command()
+def regrid(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="NetCDF file or zarr store.")],
+    to: Annotated[str, typer.Option("--to", help="1, 1x1.25, n80, a store or a grid file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Zarr store to write.")],
+    preserve: Annotated[
+        Literal["integral", "mean"],
+        typer.Option(help="integral keeps totals, mean keeps constants; no default."),
+    ],
+    variable: Annotated[
+        list[str] | None,
+        typer.Option("--variable", help="May be repeated; default: all on a grid."),
+    ] = None,
+    min_valid: Annotated[
+        float, typer.Option(min=0, max=1, help="Least valid share of a cell that has a value.")
+    ] = 0.0,
+    weight_file: Annotated[
+        Path | None, typer.Option("--weights", help="Weight file onto that grid, ours or ESMF's.")
+    ] = None,
+    dtype: Annotated[
+        Literal["float64", "float32"], typer.Option(help="float32 keeps totals to 1e-7 only.")
+    ] = "float64",
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Regrid a store conservatively, as it streams; run again after a kill to go on.
+
+    Example: hpcbudget regrid flux.nc --to 1 -o flux_1.zarr --preserve integral
+    """
+    from dataclasses import asdict
+
+    from hpcbudget.engine.cluster import default_workers
+    from hpcbudget.space.grid import Grid
+    from hpcbudget.space.regrid import regrid_store
+    from hpcbudget.space.weight_files import read_weights
+
+    grid = Grid.parse(to)
+    made = regrid_store(
+        store,
+        grid if weight_file is None else read_weights(weight_file, destination=grid),
+        out,
+        preserve=preserve,
+        min_valid=min_valid,
+        variables=variable,
+        dtype=dtype,
+        threads=workers or default_workers(),
+    )
+    if as_json:
+        print(json.dumps({"out": str(out), "variables": [asdict(one) for one in made]}, indent=1))
+        return
+    rows = [
+        (one.name, one.source, one.destination, str(one.steps), f"{one.total_change:.1e}",
+         f"{one.missing:.1%}")
+        for one in made
+    ]  # fmt: skip
+    head = ("variable", "from", "to", "steps", "change of total", "missing")
+    print_table(str(out), head, rows)

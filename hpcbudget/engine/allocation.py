@@ -38,9 +38,9 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 # Workers that find no scheduler for so long end themselves: the driver is gone.
-DEATH_SECONDS = 60
+DEATH_SECONDS = 300
 # A run without any worker for so long will not get one any more.
-ALONE_SECONDS = 180.0
+ALONE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ is small on disk; readers get the compact form back, in which each (member, comp
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -17,6 +16,7 @@ import zarr
 
 from hpcbudget.errors import InputError
 from hpcbudget.files import replace_folder, unwritable
+from hpcbudget.space.cf_write import consolidate
 
 VARIABLES = {
     "flux_pgc_yr": {
@@ -89,14 +89,6 @@ def _write(path: Path, fluxes: xr.Dataset) -> None:
     _array(root, "resolution", DIMENSIONS[:3], resolution, attributes=meaning)
     _array(root, "month_seconds", (*DIMENSIONS[:3], "time"), seconds, attributes={"units": "s"})
     consolidate(path)
-
-
-def consolidate(path: Path) -> None:
-    """Gather all metadata of a store in one file, where xarray looks for them first."""
-    with warnings.catch_warnings():
-        # "not part of the specification": readers that do not know of it are not disturbed
-        warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(str(path))
 
 
 def _attributes(fluxes: xr.Dataset) -> dict[str, Any]:

@@ -29,11 +29,11 @@ from hpcbudget.engine.slurm import (
     job_states,
     private_folder,
     record_job,
-    test_script,
+    require_accepted,
 )
 from hpcbudget.engine.tls import make_security, read_security, write_security
 from hpcbudget.engine.walltime import Walltime
-from hpcbudget.errors import ClusterError
+from hpcbudget.errors import ClusterError, ConfigError
 from hpcbudget.files import write_atomic
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def slurm_client(
     ):
         script = private_folder(out) / "worker.sh"
         write_atomic(script, cluster.job_script().encode())
-        test_script(script)
+        require_accepted(script)
         compile_kernels(out.absolute())
         keeper = Keeper(cluster, workers, out, clock, tell)
         with Client(cluster) as client, keeper:
@@ -128,6 +128,12 @@ def slurm_cluster(workers: Workers, out: Path, tell: Callable[[str], None]) -> I
     from distributed.utils import get_ip, get_ip_interface
 
     site = workers.site
+    if any(c.isspace() or c in "\"'$`" for c in str(out)):
+        raise ConfigError(
+            "dask-jobqueue cannot name files in a folder with blanks or quotes",
+            where=str(out),
+            fix="choose another --out, or 'hpcbudget submit'",
+        )
     folder = private_folder(out)
     keys = folder / "worker.tls"
     security = make_security(site.tls)

@@ -12,10 +12,13 @@ from typing import Any, Literal
 import yaml
 
 from hpcbudget.engine.compiled import kernels_folder, scratch_in_shell
-from hpcbudget.engine.sites import Site
+from hpcbudget.engine.sites import Site, walltime_seconds
 from hpcbudget.errors import ConfigError
 
 TEMPLATES = Path(__file__).parent / "templates"
+# The driver asks for its remaining time itself; SLURM's signal is for when it gets no answer. It
+# may come a minute early, which would cost short jobs more than it saves.
+SIGNAL_SECONDS = 900
 Kind = Literal["allocation", "array", "merge"]
 
 
@@ -109,6 +112,7 @@ def render(kind: Kind, job: Job, only: tuple[int, ...] = ()) -> str:
         "config": shlex.quote(str(job.config)),
         "site_file": shlex.quote(str(job.site_file)),
         "python": python,
+        "signal": walltime_seconds(job.site.walltime) >= SIGNAL_SECONDS,
         "report": "" if job.with_report else " --no-report",
         "scratch": scratch_in_shell(job.site, kernels_folder(job.out), python),
         "job": "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"

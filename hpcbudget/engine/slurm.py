@@ -76,7 +76,7 @@ def submit_script(script: Path, options: Sequence[str] = ()) -> str:
     return answer.stdout.strip().split(";")[0]
 
 
-def test_script(script: Path) -> None:
+def require_accepted(script: Path) -> None:
     """Ask SLURM whether it would ever run a script, without submitting it.
 
     Raises

@@ -148,8 +148,17 @@ def _row(series: Series, found: Findings | None, member: Member) -> Row:
         chunks=f"{longest} x {_bytes(size / longest)}, {len(series.store.parts)} file"
         + ("s" if len(series.store.parts) > 1 else ""),
         problems="ok" if not told else f"{told} warning" + ("s" if told > 1 else ""),
-        explanation=(*series.history, *_suggestions(series, member)),
+        explanation=(*series.history, *_seen(series, found), *_suggestions(series, member)),
     )
+
+
+def _seen(series: Series, found: Findings | None) -> list[str]:
+    """Tell what a look at the values has shown."""
+    if found is None:
+        return []
+    first, last = (series.times.label(step) for step in (found.steps[0], found.steps[1] - 1))
+    span = first if first == last else f"{first}..{last}"
+    return [f"looked at {span}: {1 - found.missing_share:.1%} of the area that counts has values"]
 
 
 def _suggestions(series: Series, member: Member) -> list[str]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hpcbudget.errors import GridError, InputError
 from hpcbudget.inputs.decode import Decoding, decoding_of
 from hpcbudget.inputs.layout import Layout, find_variable, lay_out
-from hpcbudget.inputs.source import Source, open_source
+from hpcbudget.inputs.source import Source, Variable, open_source
 from hpcbudget.inputs.units import parse_area
 from hpcbudget.options import FieldRef, GridOptions
 from hpcbudget.space.grid import Grid
@@ -38,6 +38,8 @@ class StaticField:
         To m2 or to a fraction of one.
     cells : int64[cell] or None
         Cell of the field for each cell of the flux; None if they are the same.
+    covers : {"land", "sea"} or None
+        What a fraction is a fraction of, as far as its metadata say.
     """
 
     path: str
@@ -46,6 +48,7 @@ class StaticField:
     decoding: Decoding
     factor: float
     cells: npt.NDArray[np.int64] | None
+    covers: Literal["land", "sea"] | None = None
 
     def read(self) -> Float:
         """Return the field (cell,) in m2 or as a fraction; 0 where it has no value."""
@@ -106,9 +109,22 @@ def open_field(
     )
     decoding = decoding_of(variable.attrs, variable.dtype, (), where)
     cells = _match(layout.grid, grid, where)
-    field = StaticField(source.path, name, layout, decoding, factor, cells)
+    field = StaticField(source.path, name, layout, decoding, factor, cells, covers(variable))
     _check_range(field.read(), quantity, where)
     return field
+
+
+def covers(variable: Variable) -> Literal["land", "sea"] | None:
+    """Return what a fraction is a fraction of, by its CF standard name or CMIP name.
+
+    LPJ-GUESS, for one, gives ``oceanCoverFrac`` where others give the land.
+    """
+    standard = str(variable.attrs.get("standard_name", "")).lower()
+    if standard == "land_area_fraction" or variable.name.lower() in ("sftlf", "landfrac"):
+        return "land"
+    if standard == "sea_area_fraction" or variable.name.lower() in ("sftof", "oceancoverfrac"):
+        return "sea"
+    return None
 
 
 def open_reference(

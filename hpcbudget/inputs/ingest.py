@@ -9,11 +9,13 @@ leaves either nothing under that name or all of it, and a second call goes on fr
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ import numpy as np
 import zarr
 
 from hpcbudget._version import __version__
-from hpcbudget.errors import InputError, MissingChunkError
+from hpcbudget.errors import BusyError, InputError, MissingChunkError
+from hpcbudget.files import unwritable
 from hpcbudget.inputs.collect import Gathered, GatheredVariable, gather
 from hpcbudget.inputs.streaming import codecs, stream_layout
 from hpcbudget.inputs.zarr_source import ZarrSource
@@ -84,6 +87,10 @@ def ingest(
     ------
     InputError, TimeError, MissingChunkError
         Sources that do not fit together or cannot be read, or a target that exists.
+    BusyError
+        If another process is writing the same target.
+    OutputError
+        If the disk is full or the folder cannot be written.
     """
     gathered = gather(sources, variables, group)
     if target.exists():
@@ -94,6 +101,17 @@ def ingest(
             fix=f"choose another name, or remove it first: rm -r {target}",
         )
     partial = target.with_name(f".{target.name}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(partial):
+            return _ingest(gathered, partial, target, progress)
+    except OSError as error:
+        raise unwritable(target, error) from error
+
+
+def _ingest(
+    gathered: Gathered, partial: Path, target: Path, progress: Progress | None
+) -> IngestReport:
     manifest = gathered.manifest()
     total = sum(v.nbytes for v in gathered.fields)
     done = resumed = 0
@@ -156,6 +174,27 @@ def _open_partial(partial: Path, gathered: Gathered, manifest: str) -> zarr.Grou
     # last: only with it is a partial store one to go on with
     kept.write_text(manifest, encoding="utf-8")
     return zarr.open_group(partial, mode="r+")
+
+
+@contextmanager
+def _alone(partial: Path) -> Iterator[None]:
+    """Hold the target for this process; the lock dies with it, so a kill leaves none behind."""
+    lock = partial.with_suffix(".lock")
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(
+                "another process is writing this store",
+                where=str(partial),
+                fix="wait for it, or choose another name",
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def _manifest_path(partial: Path) -> Path:

@@ -89,23 +89,29 @@ def inspect(series: Series, radius_m: float, *, whole_year: bool = False) -> Fin
     if values.shape[1] and not finite.any():
         warnings.append(f"no value at all in {series.times.label(start)}")
     if finite.any() and not problems and _is_global(series, radius_m):
-        used = weight[counted]
-        per_year = (series.factor * series.times.year_seconds * 1e-12)[start:stop, None]
-        totals = np.where(finite, values, 0.0) * used * per_year
-        component = series.key.component
-        gross = float(np.abs(totals).sum(axis=1).mean())
-        found = suspect_gross(component, gross)
-        if found is None and is_year:
-            seconds = series.times.seconds[start:stop]
-            found = suspect_net(
-                component, float((totals.sum(axis=1) * seconds).sum() / seconds.sum())
-            )
+        per_cell = np.where(finite, values, 0.0) * weight[counted]
+        found = _suspect_size(series, per_cell, start, stop, is_year)
         if found:
             warnings.append(f"{series.times.label(start)}: {found}")
     stands_for = area[counted]
     share = float((~finite * stands_for).sum() / max(stands_for.sum() * len(values), 1e-300))
     told = tuple(f"{series.key}: {text} ({where})" for text in warnings)
     return Findings(tuple(problems), told, (start, stop), share)
+
+
+def _suspect_size(
+    series: Series, per_cell: npt.NDArray[np.floating], start: int, stop: int, is_year: bool
+) -> str | None:
+    """Hold the global flux of some steps against what the component can be."""
+    times, component = series.times, series.key.component
+    per_year = (series.factor * times.year_seconds * 1e-12)[start:stop]
+    gross = float((np.abs(per_cell).sum(axis=1) * np.abs(per_year)).mean())
+    found = suspect_gross(component, gross)
+    if found is not None or not is_year:
+        return found
+    seconds = times.seconds[start:stop]
+    net = (per_cell.sum(axis=1) * per_year * seconds).sum() / seconds.sum()
+    return suspect_net(component, float(net))
 
 
 def _sample(series: Series, whole_year: bool) -> tuple[int, int, bool]:

@@ -231,14 +231,16 @@ def labels_of(source: Source, dim: str) -> list[str]:
     kept = source.attrs.get("labels", {})
     if isinstance(kept, dict) and dim in kept:
         return [str(label) for label in kept[dim]]
-    for name in (f"{dim}_name", f"{dim}_names", f"{dim}_label", dim):
+    named = [f"{dim}_name", f"{dim}_names", f"{dim}_label", dim]
+    for name in (*named, *(n for n in source.variables if n not in named)):
         variable = source.variables.get(name)
         if variable is None or dim not in variable.dims or len(variable.dims) > 2:
             continue
-        if variable.dtype.kind in "iuf":
+        kind = variable.dtype.kind
+        if kind in "iufb" or (len(variable.dims) == 2 and kind != "S"):
             continue
         values = source.read(name)
-        if variable.dtype.kind == "S" and values.ndim == 2:  # one character per element
+        if kind == "S" and values.ndim == 2:  # one character per element
             if variable.dims.index(dim) == 1:
                 values = values.T
             return [b"".join(row).decode("utf-8", "replace").strip(" \0") for row in values]

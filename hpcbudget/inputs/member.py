@@ -13,9 +13,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from hpcbudget.errors import FluxDefinitionError, HpcBudgetError, InputError, Problems, TimeError
-from hpcbudget.inputs.fields import StaticField, open_field, open_reference
-from hpcbudget.inputs.moving import open_moving
+from hpcbudget.errors import HpcBudgetError, InputError, Problems, TimeError
 from hpcbudget.inputs.opened import OpenedFile, Request, check_alike, decoding_notes, open_file
 from hpcbudget.inputs.paths import find_files
 from hpcbudget.inputs.plain import plain_attributes
@@ -24,7 +22,7 @@ from hpcbudget.inputs.series import Series, SeriesKey
 from hpcbudget.inputs.source import open_source
 from hpcbudget.inputs.store import MovingFraction, Part, Store, read_unit
 from hpcbudget.inputs.timeline import join_times
-from hpcbudget.inputs.times import TimeAxis
+from hpcbudget.inputs.weights import find_weights
 from hpcbudget.options import (
     EnsembleOptions,
     FieldRef,
@@ -188,7 +186,9 @@ class Member:
                 why=f"the files hold {times}",
                 fix="correct the key period, the paths or the time options",
             )
-        weights = self._weights(first, term, request.grid, times)
+        refs = {n: self._field(n, term) for n in ("cell_area", "land_fraction", "mask")}
+        weights = find_weights(first, times, request.grid, refs, self.root)
+        self.warnings.extend(f"{self.where}: {text}" for text in weights.warnings)
         grid = first.layout.grid
         shown = paths[0] if len(paths) == 1 else f"{len(paths)} files, {paths[0]} .. {paths[-1]}"
         history = (
@@ -238,81 +238,6 @@ class Member:
         corners = options.corners.model_copy(update={"paths": paths})
         return options.model_copy(update={"corners": corners})
 
-    def _weights(
-        self, file: OpenedFile, term: Term, options: GridOptions, times: TimeAxis
-    ) -> _Weights:
-        """Find the cell area and the fraction that the area basis needs."""
-        notes: list[str] = []
-        area = self._cell_area(file, term, options)
-        if area is not None:
-            ratio = float(area.read().sum()) / float(file.layout.grid.area_m2().sum()) - 1.0
-            notes.append(
-                f"cell area: {area}; total differs from the sphere's boxes by {ratio:+.2e}"
-            )
-            # areas of ocean cells alone are 0.71 of the sphere
-            least = -0.4 if file.flux.area_basis in ("ocean", "sea_ice_free") else -0.02
-            if not least < ratio < 0.02:
-                self.warnings.append(
-                    f"{self.where}: cell areas differ by {ratio:+.1%} from the grid's ({area})"
-                )
-        basis = file.flux.area_basis
-        if basis not in ("land", "ocean", "sea_ice_free"):
-            return _Weights(area, None, False, None, notes)
-        land, mask = self._field("land_fraction", term), self._field("mask", term)
-        wanted = land if basis == "land" else mask
-        complement = wanted is None and basis == "ocean" and land is not None
-        wanted = land if complement else wanted
-        if wanted is None:
-            name = "land_fraction" if basis == "land" else "mask"
-            raise FluxDefinitionError(
-                f"area_basis {basis} needs {name}, which is not declared",
-                where=file.where,
-                why="part-covered cells would count with their whole area",
-                fix=f"add {name}: {{paths: FILE, variable: NAME}} to the member",
-            )
-        path = self._path(wanted, file)
-        grid = file.layout.grid
-        if not complement:
-            moving = open_moving(path, wanted.variable, wanted.scale, grid, times, options)
-            if moving is not None:
-                notes.append(f"weight: cell area x {wanted.variable} of {path} at each step")
-                if moving.store.n_steps == 12 < times.span_months.sum():
-                    self.warnings.append(
-                        f"{self.where}: the twelve months of {wanted.variable} are used for every"
-                        f" year ({path})"
-                    )
-                return _Weights(area, None, False, moving, notes)
-        fraction = open_reference(wanted, path, grid, "fraction", options)
-        notes.append(f"weight: cell area x {f'(1 - {fraction})' if complement else fraction}")
-        return _Weights(area, fraction, complement, None, notes)
-
-    def _cell_area(self, file: OpenedFile, term: Term, options: GridOptions) -> StaticField | None:
-        """Cell area that is declared, or that the file itself names."""
-        grid = file.layout.grid
-        ref = self._field("cell_area", term)
-        if ref is not None:
-            return open_reference(ref, self._path(ref, file), grid, "area", options)
-        if file.own_area is None:
-            return None
-        with open_source(file.path) as source:
-            return open_field(source, file.own_area, grid, "area", None, options)
-
-    def _path(self, ref: FieldRef, file: OpenedFile) -> str:
-        """Return the one file of a static field."""
-        # a preset speaks of the flux's own file, or of what lies beside it
-        beside = {"{file}": file.path, "{folder}": str(Path(file.path).parent)}
-        patterns = list(ref.paths)
-        for mark, place in beside.items():
-            patterns = [p.replace(mark, place) for p in patterns]
-        (path, *more) = find_files(patterns, self.root, f"field {ref.variable}")
-        if more:
-            raise InputError(
-                f"the field {ref.variable} is one file, found {len(more) + 1}",
-                where=", ".join([path, *more][:3]),
-                fix="narrow the path",
-            )
-        return path
-
     def _field(self, name: str, term: Term) -> FieldRef | None:
         for layer in (term, *self.layers):
             ref: FieldRef | None = getattr(layer, name)
@@ -331,17 +256,6 @@ class Member:
             for key in getattr(layer, name).model_fields_set:
                 values.setdefault(key, getattr(getattr(layer, name), key))
         return model(**values)
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """What numbers are multiplied with: fields, or a fraction of each step."""
-
-    area: StaticField | None
-    fraction: StaticField | None
-    complement: bool
-    moving: MovingFraction | None
-    notes: list[str]
 
 
 def _store(files: list[OpenedFile], request: Request, moving: MovingFraction | None) -> Store:

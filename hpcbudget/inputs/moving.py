@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hpcbudget.errors import GridError, TimeError
 from hpcbudget.inputs.decode import decoding_of
-from hpcbudget.inputs.fields import fraction_scale
+from hpcbudget.inputs.fields import covers, fraction_scale
 from hpcbudget.inputs.layout import find_variable, lay_out
 from hpcbudget.inputs.source import open_source
 from hpcbudget.inputs.store import MovingFraction, Part, Store, read_unit
@@ -30,6 +30,7 @@ def open_moving(
     grid: Grid,
     times: TimeAxis,
     options: GridOptions,
+    wanted: Literal["land", "sea"],
 ) -> MovingFraction | None:
     """Find a fraction that has as many steps as the flux, or twelve for the months of a year.
 
@@ -43,6 +44,8 @@ def open_moving(
     times : TimeAxis
         Of the flux.
     options : GridOptions
+    wanted : {"land", "sea"}
+        What the flux stands for; a field that says it covers the other is taken as one minus.
 
     Returns
     -------
@@ -78,7 +81,8 @@ def open_moving(
         (Part(path, 0, n, unit, decoding),), name, None, layout, len(variable.dims),
         decoding.result_type(variable.dtype),
     )  # fmt: skip
-    return MovingFraction(store, factor, _steps(own, times, where))
+    complement = covers(variable) not in (None, wanted)
+    return MovingFraction(store, factor, _steps(own, times, where), complement)
 
 
 def _steps(own: TimeAxis, times: TimeAxis, where: str) -> npt.NDArray[np.int64]:

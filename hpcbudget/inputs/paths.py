@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hpcbudget.inputs.remote import expand_url, is_remote
 
 
 def find_files(patterns: Iterable[str], root: Path, where: str) -> tuple[str, ...]:
-    """Expand paths and globs under the data root, in sorted order within each pattern.
+    """Expand paths and globs under the data root, each glob in order of names and numbers.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def find_files(patterns: Iterable[str], root: Path, where: str) -> tuple[str, ..
         if os.path.exists(path):
             found.append(os.path.normpath(path))
             continue
-        matches = sorted(glob.glob(path, recursive=True))
+        matches = sorted(glob.glob(path, recursive=True), key=_natural)
         if not matches:
             raise InputError(
                 "no file matches" if glob.has_magic(path) else "file not found",
@@ -60,6 +61,11 @@ def find_files(patterns: Iterable[str], root: Path, where: str) -> tuple[str, ..
             fix="make the globs disjoint",
         )
     return tuple(found)
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """Key that sorts ``run2`` before ``run10``."""
+    return [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", path)]
 
 
 def _remote(url: str, where: str) -> list[str]:

@@ -23,11 +23,11 @@ class Range:
 
 
 RANGES: Final[dict[str, Range]] = {
-    "land": Range((2.0, 120.0), (-9.0, 7.0), 40.0, 2.0),
+    "land": Range((0.5, 120.0), (-9.0, 7.0), 40.0, 2.0),
     "ocean": Range((0.4, 15.0), (-5.0, 2.0), 4.0, 2.5),
     "fossil": Range((0.5, 14.0), (0.5, 14.0), 9.0, 9.0),
     "eluc": Range((0.1, 8.0), (-1.5, 5.0), 1.6, 1.2),
-    "total": Range((2.0, 130.0), (-10.0, 14.0), 45.0, 4.0),
+    "total": Range((0.5, 130.0), (-10.0, 14.0), 45.0, 4.0),
 }
 """Bounds by component; others are held against no bounds."""
 

@@ -178,22 +178,26 @@ class MovingFraction:
         To a fraction of one.
     steps : int64[step]
         Step of the fraction for each step of the flux.
+    complement : bool
+        Whether what counts is one minus the field.
     """
 
     store: Store
     factor: float
     steps: npt.NDArray[np.int64]
+    complement: bool = False
 
     def read(self, start: int, stop: int) -> npt.NDArray[np.float64]:
         """Return the fraction of the flux's steps ``[start, stop)``; NaN where it has no value."""
         first, last = self._range(start, stop)
         held = self.store.read(first, last).astype(np.float64) * self.factor
-        return np.clip(held, 0.0, 1.0)[self.steps[start:stop] - first]
+        fraction = np.clip(held, 0.0, 1.0)[self.steps[start:stop] - first]
+        return 1.0 - fraction if self.complement else fraction
 
     def fingerprint(self, start: int, stop: int) -> str:
         """Return a hash of what it is read from (see `Store.fingerprint`)."""
         first, last = self._range(start, stop)
-        return f"{self.factor} {self.store.fingerprint(first, last)}"
+        return f"{self.factor} {self.complement} {self.store.fingerprint(first, last)}"
 
     def _range(self, start: int, stop: int) -> tuple[int, int]:
         wanted = self.steps[start:stop]

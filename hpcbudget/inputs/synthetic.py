@@ -44,7 +44,7 @@ from hpcbudget.inputs.synthetic_truth import (
 )
 
 LAST_YEAR = 2019
-_MAX_DRAWS = 4096
+MAX_YEARS = 200
 _MADE = "made.json"
 
 
@@ -82,7 +82,7 @@ def write_ensemble(
     Raises
     ------
     ConfigError
-        If `members` or `years` is below 1 or `resolution_deg` not in 0 to 22.5.
+        If `members` is below 1, `years` not in 1 to 200 or `resolution_deg` not in 0 to 22.5.
     OutputError
         If the folder cannot be written.
 
@@ -91,10 +91,10 @@ def write_ensemble(
     An ensemble that was written whole, by the same version and with the same arguments, is kept:
     files with new dates would make a resumed run start over.
     """
-    if members < 1 or years < 1 or not 0.0 < resolution_deg <= 22.5:
+    if members < 1 or not 1 <= years <= MAX_YEARS or not 0.0 < resolution_deg <= 22.5:
         raise ConfigError(
-            "a synthetic ensemble needs members >= 1, years >= 1 and 0 < resolution_deg <= 22.5,"
-            f" found members={members}, years={years}, resolution_deg={resolution_deg}"
+            f"no ensemble with members={members}, years={years}, resolution_deg={resolution_deg}",
+            fix=f"members >= 1, 1 <= years <= {MAX_YEARS}, 0 < resolution_deg <= 22.5",
         )
     made = {
         "version": __version__,
@@ -121,11 +121,11 @@ def _write(out: Path, made: dict[str, Any], tell: Callable[[str], None]) -> Synt
     workshop = _Workshop(inputs, LAST_YEAR - years + 1, years, made["resolution_deg"])
     tables: list[pd.DataFrame] = []
     ensembles: list[dict[str, Any]] = []
-    draws = iter(np.random.SeedSequence(made["seed"]).spawn(_MAX_DRAWS))
+    seeds = np.random.SeedSequence(made["seed"])
     for family in RECIPES:
         entries: dict[str, Any] = {}
         for member, recipe in members_of(family, made["members"]):
-            rng = np.random.default_rng(next(draws))
+            rng = np.random.default_rng(seeds.spawn(1)[0])
             entry, table = workshop.make(f"{family}-{member}", recipe, rng)
             entries[member] = entry
             tables.append(table.assign(family=family, member=member))
@@ -143,7 +143,7 @@ def _write(out: Path, made: dict[str, Any], tell: Callable[[str], None]) -> Synt
 def _is_made(out: Path, made: dict[str, Any]) -> bool:
     """Say whether the folder holds the whole ensemble that `made` describes."""
     record = out / "inputs" / _MADE
-    if not (record.exists() and (out / "config.yaml").exists() and (out / "truth.csv").exists()):
+    if not all(path.exists() for path in (record, out / "config.yaml", out / "truth.csv")):
         return False
     return bool(json.loads(record.read_text()) == made | {"bytes": _bytes(out / "inputs")})
 
@@ -167,17 +167,12 @@ class _Workshop:
         self, stem: str, recipe: Recipe, rng: np.random.Generator
     ) -> tuple[dict[str, Any], pd.DataFrame]:
         """Write one member; return its entry in the configuration and its answer."""
-        if recipe.grid not in self._sums:
-            grid = SyntheticGrid.build(recipe.grid, self.resolution_deg)
-            self._sums[recipe.grid] = BoxSums.build(grid)
-        sums = self._sums[recipe.grid]
+        sums = self._sums_on(recipe.grid)
         grid = sums.grid
         months = Months.build(recipe.calendar, self.first_year, self.n_years)
         path = self.folder / f"{stem}.{recipe.store}"
-        area_m2 = grid.area_m2()
-        fraction = land_fraction(grid)
         entry: dict[str, Any] = {
-            "paths": f"inputs/{path.name}",
+            "paths": f"{self.folder.name}/{path.name}",
             "model": recipe.model,
             "flux": {
                 "sign": recipe.sign,
@@ -186,23 +181,14 @@ class _Workshop:
             },
             "components": dict(recipe.variables),
         }
-        measure = np.ones(grid.shape) if recipe.area_basis == "per_cell" else area_m2
-        if recipe.area_basis == "land":
-            percent = (100.0 * fraction).astype(np.float32)
-            mask_path = self.folder / f"{stem}-sftlf.nc"
-            write_static(mask_path, grid, "sftlf", percent, "%")
-            entry["land_fraction"] = {
-                "paths": f"inputs/{mask_path.name}",
-                "variable": "sftlf",
-                "scale": "percent",
-            }
-            measure = area_m2 * (percent.astype(np.float64) / 100.0)
+        measure = np.ones(grid.shape) if recipe.area_basis == "per_cell" else grid.area_m2()
         static: dict[str, tuple[Array, dict[str, str]]] = {}
+        if recipe.area_basis == "land":
+            entry["land_fraction"], fraction = self._write_land_fraction(stem, grid)
+            measure = measure * fraction
         if recipe.own_area:
-            static["areacello"] = (area_m2, {"units": "m2", "standard_name": "cell_area"})
+            static["areacello"] = (measure, {"units": "m2", "standard_name": "cell_area"})
             entry["cell_area"] = {"paths": entry["paths"], "variable": "areacello"}
-        per_si = _per_si(recipe, months)
-        answer: dict[tuple[str, str], list[Array]] = {}
         with StoreWriter(
             path,
             grid,
@@ -213,22 +199,53 @@ class _Workshop:
             names=list(recipe.variables.values()),
             static=static,
         ) as writer:
-            for component, variable in recipe.variables.items():
-                shapes = _shapes(recipe, component, grid, fraction, area_m2, rng)
-                weights = coefficients(
-                    component, months.years.astype(float), months.months.astype(float), rng
-                )
-                mixed = (weights * per_si[:, None]).astype(recipe.dtype)
-                for first in range(0, len(mixed), 12):
-                    year = slice(first, first + 12)
-                    flux = np.tensordot(mixed[year], shapes, axes=1)
-                    if recipe.ice:
-                        flux[_under_ice(grid)] = np.nan
-                    stored = writer.write(variable, first, flux)
-                    scale = months.year_seconds[year] * 1e-12 / per_si[year]
-                    for region, totals in sums.totals(stored, measure).items():
-                        answer.setdefault((component, region), []).append(totals * scale)
-        return entry, _table(answer, months)
+            return entry, _write_fields(writer, recipe, sums, measure, months, rng)
+
+    def _sums_on(self, name: GridName) -> BoxSums:
+        if name not in self._sums:
+            self._sums[name] = BoxSums.build(SyntheticGrid.build(name, self.resolution_deg))
+        return self._sums[name]
+
+    def _write_land_fraction(self, stem: str, grid: SyntheticGrid) -> tuple[dict[str, str], Array]:
+        """Write ``sftlf`` beside a member; return where it is, and the fraction as stored."""
+        percent = (100.0 * land_fraction(grid)).astype(np.float32)
+        path = self.folder / f"{stem}-sftlf.nc"
+        write_static(path, grid, "sftlf", percent, "%")
+        place = {
+            "paths": f"{self.folder.name}/{path.name}",
+            "variable": "sftlf",
+            "scale": "percent",
+        }
+        return place, percent.astype(np.float64) / 100.0
+
+
+def _write_fields(
+    writer: StoreWriter,
+    recipe: Recipe,
+    sums: BoxSums,
+    measure: Array,
+    months: Months,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Write all variables of a member, year by year, and sum what was stored."""
+    per_si = _per_si(recipe, months)
+    pgc_per_unit = months.year_seconds * 1e-12 / per_si
+    answer: dict[tuple[str, str], list[Array]] = {}
+    for component, variable in recipe.variables.items():
+        shapes = _shapes(recipe, component, sums.grid, rng)
+        weights = coefficients(
+            component, months.years.astype(np.float64), months.months.astype(np.float64), rng
+        )
+        mixed = (weights * per_si[:, None]).astype(recipe.dtype)
+        for first in range(0, len(mixed), 12):
+            year = slice(first, first + 12)
+            flux = np.tensordot(mixed[year], shapes, axes=1)
+            if recipe.ice:
+                flux[_under_ice(sums.grid)] = np.nan
+            stored = writer.write(variable, first, flux)
+            for region, totals in sums.totals(stored, measure).items():
+                answer.setdefault((component, region), []).append(totals * pgc_per_unit[year])
+    return _table(answer, months)
 
 
 def _per_si(recipe: Recipe, months: Months) -> Array:
@@ -241,18 +258,12 @@ def _per_si(recipe: Recipe, months: Months) -> Array:
     return sign * species * factor * length
 
 
-def _shapes(
-    recipe: Recipe,
-    component: str,
-    grid: SyntheticGrid,
-    fraction: Array,
-    area_m2: Array,
-    rng: np.random.Generator,
-) -> Array:
+def _shapes(recipe: Recipe, component: str, grid: SyntheticGrid, rng: np.random.Generator) -> Array:
     """Return the patterns per unit of what the file counts, NaN outside the model's mask."""
     shapes = patterns(grid, component, rng)
+    fraction = land_fraction(grid)
     if recipe.area_basis == "per_cell":
-        shapes = shapes * area_m2
+        shapes = shapes * grid.area_m2()
     elif recipe.area_basis == "land":
         shapes = shapes / np.where(fraction > 0.0, fraction, np.nan)
     if recipe.masked:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import cftime
+import numpy.typing as npt
 
 from hpcbudget.errors import TimeError
 from hpcbudget.inputs.layout import time_variable
@@ -73,6 +75,8 @@ def read_times(
     if held is not None and held.shape == (n, 2):
         flat = decode_stamps(source.read(name), units, calendar, f"{where}, time bounds {name}")
         bounds = list(zip(flat[::2], flat[1::2], strict=True))
+    if bounds is None and n > 1:
+        _check_yearly_ends(source.read(coordinate.name).ravel(), dates, place)
     return FileTimes(source.path, n, calendar, dates, bounds)
 
 
@@ -140,6 +144,23 @@ def join_times(
     bounds = [b for f in ordered for b in f.bounds or []] if with_bounds else None
     place = where if len(files) == 1 else f"{where} ({len(files)} files)"
     return tuple(order), axis_of_dates(dates, bounds, options, calendar, place)
+
+
+def _check_yearly_ends(numbers: npt.NDArray[Any], dates: list[cftime.datetime], where: str) -> None:
+    """Refuse years that begin one year after the reference date of the units."""
+    at_begin = all((d.month, d.day, d.hour) == (1, 1, 0) for d in dates)
+    yearly = all(b.year - a.year == 1 for a, b in pairwise(dates))
+    first = dates[0].year
+    # counted from 0 the first year is the reference's own; counted from 1 it may be either
+    if at_begin and yearly and 0 < numbers[0] <= 1.01 * float(numbers[1] - numbers[0]):
+        raise TimeError(
+            f"annual stamps begin on {_date(dates[0])}, a year after the reference date: the end"
+            f" of {first - 1} or the start of {first}?",
+            where=where,
+            why="every flux could be one year off",
+            fix=f"time: {{start: '{first - 1:04d}-01', resolution: year}} if they are ends,"
+            f" time: {{start: '{first:04d}-01', resolution: year}} if they are beginnings",
+        )
 
 
 def _date(date: cftime.datetime) -> str:

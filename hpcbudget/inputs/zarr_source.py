@@ -225,15 +225,28 @@ class ZarrSource(Source):
         array = self._arrays[name]
         if name in self._faster or not array.dtype.isnative:
             return self._faster.get(name, array)
-        with _CONFIG_LOCK, zarr.config.set(
-            {"codec_pipeline.path": _ZARRS, "codec_pipeline.strict": True}
-        ):  # fmt: skip
+        settings = {
+            "codec_pipeline.path": _ZARRS,
+            "codec_pipeline.strict": True,
+            "threading.max_workers": _decoder_threads(),
+        }
+        with _CONFIG_LOCK, zarr.config.set(settings):
             try:
                 faster = zarr.open_array(self._group.store, path=array.path, mode="r")
             except Exception:  # a codec that zarrs does not know
                 faster = array
         self._faster[name] = faster
         return faster
+
+
+def _decoder_threads() -> int | None:
+    """Threads that zarrs may decode with: as many as numerical libraries, or all if unset.
+
+    dask gives its workers one each (``OMP_NUM_THREADS``); without that limit every worker of a
+    node would start as many threads as the node has cores.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdigit() and int(given) > 0 else None
 
 
 def _objects(array: zarr.Array[Any], index: Index) -> Iterator[tuple[int, ...]]:

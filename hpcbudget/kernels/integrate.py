@@ -13,8 +13,9 @@ steps are batched over blocks, workers or restarts:
 Outside the compensation a term is rounded five times at most (product, three levels of the tree,
 the result), each time by at most 2**-53 of itself: the error of a zone's sum is below 6e-16 of the
 sum of magnitudes for any number of cells. The missing area is added without any rounding
-(`hpcbudget.kernels.sums.snapping_grids`). Adding zeros changes no bit: a block known to be missing
-at every step may as well be left out, which `make_runs` does if told so.
+(`hpcbudget.kernels.sums.snapping_grids`).
+
+Every counted cell is read at every step: a cell that turns missing or valid, whenever, is seen.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def integrate(
     sums = np.zeros((n_steps, runs.n_zones))
     missing_m2 = np.zeros((n_steps, runs.n_zones))
     n_infinite = np.zeros(n_steps, dtype=np.int64)
-    tables = tuple(read_only(table) for table in runs[:17])
+    tables = tuple(read_only(table) for table in runs[:15])
     together = max(1, _LANE_BYTES // (16 * LANES * max(runs.owner.size, 1)))
     with np.errstate(invalid="ignore", over="ignore"):  # infinite values are counted, not warned of
         for first in range(0, n_steps, together):
@@ -125,7 +126,7 @@ def _as_fields(values: NDArray[Any], n_cells: int) -> NDArray[Any]:
 def _add_steps(fields: Any, tables: Any, sums: Any, missing_m2: Any) -> None:
     """Integrate fields[step, cell], tables = `Runs` arrays -> sums, missing_m2[step, zone]."""
     start, stop, group, uniform, weight, coarse, fine, cell_weight, cell_area, grids = tables[:10]
-    owner, lone, lone_zone, lone_weight, lone_area_m2, never_coarse, never_fine = tables[10:17]
+    owner, lone, lone_zone, lone_weight, lone_area_m2 = tables[10:15]
     n_steps, n_cells = fields.shape
     total = np.zeros((n_steps, owner.size * LANES))
     error = np.zeros((n_steps, owner.size * LANES))
@@ -151,8 +152,6 @@ def _add_steps(fields: Any, tables: Any, sums: Any, missing_m2: Any) -> None:
                     sums[step, lone_zone[c]] = value * lone_weight[c]
         run, cell = last_run, last_cell
     for step in range(n_steps):
-        for z in range(never_coarse.size):
-            missing_m2[step, z] += never_coarse[z] + never_fine[z]
         for g in range(owner.size):
             z = owner[g]
             high = low = 0.0
@@ -160,8 +159,7 @@ def _add_steps(fields: Any, tables: Any, sums: Any, missing_m2: Any) -> None:
                 high, lost = two_sum(high, total[step, lane])
                 low += lost + error[step, lane]
             sums[step, z] = high + low
-            coarse_m2 = areas_m2[step, 0, g] + never_coarse[z]
-            missing_m2[step, z] = coarse_m2 + (areas_m2[step, 1, g] + never_fine[z])
+            missing_m2[step, z] = areas_m2[step, 0, g] + areas_m2[step, 1, g]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -171,7 +169,7 @@ def _add_tile(
     total: Any, error: Any, areas_m2: Any,
 ) -> None:  # fmt: skip
     """Add runs first .. last - 1 of field[cell] to total, error[group * 8], areas_m2[2, group]."""
-    for r in range(first, last):
+    for r in range(np.uint64(first), np.uint64(last)):
         g = group[r]
         high = load(total, LANES * g)
         low = load(error, LANES * g)

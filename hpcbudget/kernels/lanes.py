@@ -11,6 +11,9 @@ compiled code they are one LLVM vector. ``+``, ``-`` and ``*`` work on both, and
 `hpcbudget.kernels.sums.two_sum`.
 
 Compiled code checks no bounds: whoever calls `sum_part` sees to it that 64 cells can be read.
+
+Whoever changes this file also touches ``integrate.py``: numba's cache looks at the file of a kernel
+only, not at what it was compiled from.
 """
 
 # numba's extension interface and llvmlite have no types

@@ -14,7 +14,6 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcbudget.kernels.lanes import BLOCK
 from hpcbudget.kernels.sums import snap, snapping_grids
 
 _Cells: TypeAlias = NDArray[np.int64]
@@ -34,10 +33,8 @@ class Runs(NamedTuple):
     ``grids`` holds the two snapping grids of the areas.
 
     ``lone`` (int64[lone]) are the cells that are a zone of their own; ``lone_zone``,
-    ``lone_weight`` and ``lone_area_m2`` are what belongs to them. ``never_coarse`` and
-    ``never_fine`` (float64[zone]) are the area that is not looked at because it is known to be
-    missing at every step. ``zone_area_m2`` (float64[zone]) is the area of each zone,
-    to the bit what a step without any valid cell reports as missing.
+    ``lone_weight`` and ``lone_area_m2`` are what belongs to them. ``zone_area_m2`` (float64[zone])
+    is the area of each zone, to the bit what a step without any valid cell reports as missing.
     """
 
     start: NDArray[np.int64]
@@ -55,8 +52,6 @@ class Runs(NamedTuple):
     lone_zone: NDArray[np.int32]
     lone_weight: NDArray[np.float64]
     lone_area_m2: NDArray[np.float64]
-    never_coarse: NDArray[np.float64]
-    never_fine: NDArray[np.float64]
     zone_area_m2: NDArray[np.float64]
     n_cells: int
     n_zones: int
@@ -68,8 +63,6 @@ def make_runs(
     area_m2: NDArray[np.float64],
     n_zones: int,
     row_length: int,
-    *,
-    never_valid: NDArray[np.bool_] | None = None,
 ) -> Runs:
     """Find the runs of a labelled grid.
 
@@ -85,10 +78,6 @@ def make_runs(
     n_zones : int
     row_length : int
         Length of the fastest dimension; no run crosses the end of a row.
-    never_valid : bool[cell], optional
-        Cells proven to be NaN in all steps that will be integrated. Blocks of 64 of them are not
-        read. Every result keeps its bits if the proof holds; a valid value in such a cell would be
-        lost, so the proof must come from a full reading of the same bytes, never from one step.
 
     Returns
     -------
@@ -124,14 +113,6 @@ def make_runs(
     uniform = _constant(weight, starts, stops) & _constant(area_m2, starts, stops)
     starts, stops, origin = _cut(starts, stops, TILE)
     uniform = uniform[origin]
-    unread = np.full(labels.size, -1, dtype=np.int32)
-    if never_valid is not None:
-        if never_valid.dtype != np.bool_ or never_valid.size != labels.size:
-            raise ValueError(f"never_valid must be {labels.size} booleans, one per cell")
-        starts, stops, origin = _without(starts, stops, never_valid.ravel())
-        uniform = uniform[origin]
-        alone &= ~never_valid.ravel()
-        unread = np.where(alone | _covered(starts, stops, labels.size), unread, labels)
     owner, group = np.unique(labels[starts], return_inverse=True)
     lone = np.flatnonzero(alone)
     mixed = not uniform.all()
@@ -151,8 +132,6 @@ def make_runs(
         lone_zone=labels[lone],
         lone_weight=weight[lone],
         lone_area_m2=coarse[lone] + fine[lone],
-        never_coarse=_by_zone(unread, coarse, n_zones),
-        never_fine=_by_zone(unread, fine, n_zones),
         zone_area_m2=_by_zone(labels, coarse, n_zones) + _by_zone(labels, fine, n_zones),
         n_cells=labels.size,
         n_zones=n_zones,
@@ -205,28 +184,6 @@ def _cut(starts: _Cells, stops: _Cells, size: int) -> tuple[_Cells, _Cells, _Cel
     number = np.arange(origin.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     first = starts[origin] + number * size
     return first, np.minimum(first + size, stops[origin]), origin
-
-
-def _without(
-    starts: _Cells, stops: _Cells, flags: NDArray[np.bool_]
-) -> tuple[_Cells, _Cells, _Cells]:
-    """Take out the blocks that are flagged in all their cells; return also whence each run is."""
-    first, last, origin = _cut(starts, stops, BLOCK)
-    flagged = np.concatenate([[0], np.cumsum(flags)])
-    kept = flagged[last] - flagged[first] < last - first
-    first, last, origin = first[kept], last[kept], origin[kept]
-    joined = (first[1:] == last[:-1]) & (origin[1:] == origin[:-1])
-    begins = np.append(True, ~joined)[: first.size]
-    ends = np.append(~joined, True)[: first.size]
-    return first[begins], last[ends], origin[begins]
-
-
-def _covered(starts: _Cells, stops: _Cells, n_cells: int) -> NDArray[np.bool_]:
-    """Tell for every cell whether it lies in a stretch."""
-    inside = np.zeros(n_cells + 1, dtype=np.int8)
-    inside[starts] += 1
-    inside[stops] -= 1
-    return np.cumsum(inside[:-1]).astype(np.bool_)
 
 
 def _constant(values: NDArray[np.float64], starts: _Cells, stops: _Cells) -> NDArray[np.bool_]:

@@ -43,7 +43,7 @@ def snapping_grids(terms: NDArray[np.float64]) -> tuple[float, float]:
     Parameters
     ----------
     terms : float64 array
-        Finite and not negative.
+        Finite and not negative; a total below 1e-280 is taken for nothing.
 
     Returns
     -------

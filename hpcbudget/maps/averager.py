@@ -204,8 +204,10 @@ class _Sums:
         self.seconds, self.before_kg, self.magnitude_kg = (np.zeros(classes) for _ in range(3))
         self.current = -1
         self.run_seconds = 0.0
-        self.native = np.zeros(remap.weight.size)
-        self.seen = np.zeros(remap.weight.size)
+        self.native, self.seen, self.amounts = (np.zeros(remap.weight.size) for _ in range(3))
+        # most records lack the same cells all along: where they lie is worked out once
+        self.known = np.ones(remap.weight.size, dtype=bool)
+        self.known_m2 = self.basis_m2
 
     def add(
         self, into: int, values: npt.NDArray[np.floating], factor: Float, seconds: Float
@@ -222,17 +224,23 @@ class _Sums:
         """Hand what was summed over to the common grid."""
         if self.current < 0:
             return
-        remap, at = self.remap, self.current
-        kg = np.where(self.counts, self.native * remap.weight, 0.0)
-        self.before_kg[at] += float(kg.sum())
-        self.magnitude_kg[at] += float(np.abs(kg).sum())
-        self.kg[at] += remap.spread(kg)
-        if np.all((self.seen == self.run_seconds) | ~self.counts):
-            self.valid_m2_s[at] += self.run_seconds * self.basis_m2
-        else:
-            self.valid_m2_s[at] += remap.spread(self.seen * remap.area_m2)
+        at = self.current
+        np.multiply(self.native, self.remap.weight, out=self.amounts, where=self.counts)
+        self.before_kg[at] += float(self.amounts.sum())
+        self.magnitude_kg[at] += float(np.abs(self.amounts).sum())
+        self.kg[at] += self.remap.spread(self.amounts)
+        self.valid_m2_s[at] += self._valid_m2_s()
         self.seconds[at] += self.run_seconds
         self.native[:], self.seen[:], self.run_seconds = 0.0, 0.0, 0.0
+
+    def _valid_m2_s(self) -> Float:
+        """Return the area with a value, times how long it had one."""
+        known = self.seen == self.run_seconds
+        if np.any(self.seen[~known]):  # some cells came and went within the run
+            return self.remap.spread(self.seen * self.remap.area_m2)
+        if not np.array_equal(known, self.known):
+            self.known, self.known_m2 = known, self.remap.spread(known * self.remap.area_m2)
+        return self.run_seconds * self.known_m2
 
     def finish(self, classes: Mapping[str, list[int]]) -> _Term:
         """Add up classes to seasons."""

@@ -96,36 +96,32 @@ class Ensembles:
     def _models(
         self, votes: list[Vote], season: str
     ) -> tuple[list[Float], npt.NDArray[np.bool_]] | None:
-        """Return one value per model and cell, and where any member has some of its realm."""
+        """Return one value per model and cell, and where any of them knows of its own realm.
+
+        Elsewhere all that is said is that there is no land (or sea), which makes no map.
+        """
         models: list[Float] = []
         inside = np.zeros(self.area_m2.size, dtype=bool)
         for _, own in groupby(votes, key=lambda v: v.model):
-            members: list[Float] = []
-            for vote in own:
-                values = self._values(vote, season)
-                if values is None:
-                    continue
-                members.append(values)
-                for part in vote.parts:
-                    kept = self._open(part)
-                    if kept is not None:
-                        inside |= kept.inside(self.cells.start, self.cells.stop)
+            found = [self._values(vote, season, inside) for vote in own]
+            members = [values for values in found if values is not None]
             if members:
                 models.append(mean_of_known(members))
         return (models, inside) if models else None
 
-    def _values(self, vote: Vote, season: str) -> Float | None:
-        parts: list[Float] = []
-        for key in vote.parts:
-            kept = self._open(key)
-            if kept is None:
-                return None
-            values = kept.values(season, self.cells.start, self.cells.stop)
-            if values is None:
-                return None
-            parts.append(values)
+    def _values(self, vote: Vote, season: str, inside: npt.NDArray[np.bool_]) -> Float | None:
+        """Return what a member says, and add to `inside` where it knows of its own realm."""
+        start, stop = self.cells.start, self.cells.stop
+        kept = [self._open(key) for key in vote.parts]
+        parts = [maps and maps.values(season, start, stop) for maps in kept]
+        known = [values for values in parts if isinstance(values, np.ndarray)]
+        if len(known) < len(parts):
+            return None
+        for maps, values in zip(kept, known, strict=True):
+            assert maps is not None
+            inside |= maps.inside(start, stop) & ~np.isnan(values)
             self.read += values.nbytes
-        return parts[0] if len(parts) == 1 else sum_of_known(parts)
+        return known[0] if len(known) == 1 else sum_of_known(known)
 
     def _open(self, key: MemberKey) -> Kept | None:
         if key not in self.kept:

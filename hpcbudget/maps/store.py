@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import zarr
 
-from hpcbudget.engine.fluxes import consolidate
 from hpcbudget.maps.spans import SEASONS, Span
+from hpcbudget.space.cf_write import consolidate
 from hpcbudget.space.grid import Grid
 
 Float = npt.NDArray[np.float64]

@@ -198,6 +198,8 @@ def _maps(run: Run) -> Iterator[Drawing]:
     if period is None:
         return
     for component, families in drawable(run.maps, period).items():
+        if component not in ("land", "ocean", "total", "eluc"):
+            continue
         yield Drawing(
             f"maps_{component}",
             "maps",

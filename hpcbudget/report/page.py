@@ -29,6 +29,7 @@ from hpcbudget.report.gallery import SECTIONS, drawings
 from hpcbudget.report.members import members_block
 from hpcbudget.report.run import Run, load_run
 from hpcbudget.report.style import save_figure, themed_svg
+from hpcbudget.science.verdict import rule_text
 
 TEMPLATE = "report.html.j2"
 
@@ -142,6 +143,7 @@ def render_page(run: Run, pictures: Iterable[Picture]) -> str:
     return environment.get_template(TEMPLATE).render(
         run=run,
         facts=_facts(run),
+        rules=_rules(run),
         pictures=sections,
         headlines=headline_tables(run),
         reconciliation=reconciliation_block(run),
@@ -156,6 +158,21 @@ def render_page(run: Run, pictures: Iterable[Picture]) -> str:
         citations=citations(run),
         exports=FILES,
         version=__version__,
+    )
+
+
+def _rules(run: Run) -> str:
+    """Say by which rules the verdicts and agreements of the page were reached."""
+    rules = run.rules
+    bound = {
+        "quadrature": "the root of the sum of both squared SDs",
+        "overlap": "the sum of both SDs",
+    }[rules.agreement.name]
+    counted = {"common": "every year of the period", "all": "any year of it"}[rules.span]
+    return (
+        f"Sink or source: {rule_text(rules.verdict)}; else undetermined. Top-down and bottom-up "
+        f"agree if their gap is below {rules.agreement.k:g} times {bound}. Models count that have "
+        f"{counted}; SD with ddof = {rules.ddof}."
     )
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 import yaml
 
 from hpcbudget.engine.fluxes import read_fluxes
+from hpcbudget.options import StatisticsOptions
 from hpcbudget.report.places import region_groups
 from hpcbudget.report.tables import read_tables
 from hpcbudget.science.statistics import decades, ensemble_series
@@ -94,6 +95,11 @@ class Run:
         if self.series.empty:
             return None
         return int(self.series["year"].min()), int(self.series["year"].max())
+
+    @property
+    def rules(self) -> StatisticsOptions:
+        """Rules behind the statistics, with the defaults where the configuration says nothing."""
+        return StatisticsOptions.model_validate(self.config.get("statistics") or {})
 
     @property
     def ddof(self) -> int:

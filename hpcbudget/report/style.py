@@ -29,6 +29,8 @@ P = ParamSpec("P")
 
 WIDTH_INCHES: Final = 180 / 25.4
 DPI: Final = 300
+SCREEN_DPI: Final = 160
+"""Of what is rastered (map cells) in a figure of the page."""
 UNIT: Final = "Pg C yr$^{-1}$"
 SIGN: Final = "+ to atmosphere"
 
@@ -253,10 +255,9 @@ def themed_svg(figure: Figure, name: str) -> str:
         Salt of the element ids, so that two figures on one page never share one.
     """
     text = io.StringIO()
+    undated = {"Date": None, "Creator": "hpcbudget", "Format": None}
     with paper(), mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(
-            text, format="svg", metadata={"Date": None, "Creator": "hpcbudget", "Format": None}
-        )
+        figure.savefig(text, format="svg", dpi=SCREEN_DPI, metadata=undated)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     neutral = {light: f"--c{i}" for i, light in enumerate(DARK)}

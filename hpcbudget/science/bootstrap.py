@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
@@ -22,17 +23,23 @@ from hpcbudget.science.ensemble import (
     Votes,
     period_votes,
 )
-from hpcbudget.science.total import TOTAL
+from hpcbudget.science.seasonal import MONTHS
+from hpcbudget.science.total import TOTAL, with_totals
+from hpcbudget.science.variability import member_votes
 
 BOOTSTRAP_COLUMNS = (
     "family", "component", "region", "period", "statistic", "n", "low", "high", "level", "samples",
 )  # fmt: skip
 
 Draws = npt.NDArray[np.int64]
-Sampled = Callable[[FloatArray], npt.ArrayLike]
+Sampled = tuple[str, str, str, str, str, int, FloatArray]
+"""Family, component, region, period, statistic, n models, and the value of each draw."""
+
+Ordered = Callable[[FloatArray], npt.ArrayLike]
+"""Ordered votes (draw, vote) -> value of each draw."""
 
 
-def _at(share: float) -> Sampled:
+def _at(share: float) -> Ordered:
     """Return the quantile (linear between votes) of ordered votes."""
 
     def quantile(ordered: FloatArray) -> FloatArray:
@@ -44,7 +51,7 @@ def _at(share: float) -> Sampled:
     return quantile
 
 
-SAMPLED: Final[dict[str, Sampled]] = {
+SAMPLED: Final[dict[str, Ordered]] = {
     "mean": lambda ordered: ordered.mean(axis=-1),
     "min": _at(0.0),
     "max": _at(1.0),
@@ -78,21 +85,47 @@ def bootstrap(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions) 
         family, component, region, period, statistic, n models, low and high (Pg C/yr or the unit
         of the statistic), level, samples. Statistics are those of the tables: mean, sd, min, max,
         median, q25, q75, sink_votes; ``correlation`` and ``variance_ratio`` of pairs of regions
-        (region ``A + B``); ``gap`` (family ``top_down - bottom_up``). Ensembles of fewer than two
-        models have no rows.
+        (region ``A + B``); ``gap`` (family ``top_down - bottom_up``); and the mean over models of
+        iav, trend and the others of the variability table (a peak month may lie beyond 0 or 12,
+        so that low <= high). Ensembles of fewer than two models have no rows.
     """
+    if not options.bootstrap:
+        return pd.DataFrame(columns=list(BOOTSTRAP_COLUMNS))
+    fluxes = with_totals(fluxes)
+    found = chain.from_iterable(
+        _statistics(fluxes, groups, period, options)
+        for period, groups in period_votes(fluxes, periods, options.span).items()
+    )
     rows = [
-        (*key, sample_name, n, *_interval(values, options), options.bootstrap_level,
-         options.bootstrap)
-        for period, found in period_votes(fluxes, periods, options.span).items()
-        for *key, sample_name, n, values in _statistics(fluxes, found, period, options)
-    ] if options.bootstrap else []  # fmt: skip
+        (*key, n, *_interval(values, options), options.bootstrap_level, options.bootstrap)
+        for *key, n, values in chain(found, _variability(fluxes, periods, options))
+    ]
     return pd.DataFrame(rows, columns=list(BOOTSTRAP_COLUMNS))
+
+
+def _variability(
+    fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions
+) -> Iterator[Sampled]:
+    """Yield the mean over models of every statistic of the variability table."""
+    regions = fluxes["region"].values.astype(str).tolist()
+    for period, name, key, group in member_votes(fluxes, periods, options):
+        if name == "mean":
+            continue  # has its interval already
+        for column, region in enumerate(regions):
+            votes, n = _drawn(key, group, [column], period, options)
+            if n < 2:
+                continue
+            means = votes[..., 0].mean(axis=-1)
+            if np.iscomplexobj(means):  # months, counted on from the mean of all draws
+                middle = means.mean()
+                turned = np.angle(means / middle) + np.angle(middle)
+                means = np.asarray(turned * MONTHS / (2 * np.pi))
+            yield (*key, region, period, name, n, means)
 
 
 def _statistics(
     fluxes: xr.Dataset, found: dict[EnsembleKey, Votes], period: str, options: StatisticsOptions
-) -> Iterator[tuple[str, str, str, str, str, int, FloatArray]]:
+) -> Iterator[Sampled]:
     """Yield family, component, region, period, statistic, n and the sampled values."""
     regions = fluxes["region"].values.astype(str).tolist()
     pairs = region_pairs(fluxes)
@@ -128,7 +161,7 @@ def _statistics(
 
 def _gaps(
     regions: list[str], found: dict[EnsembleKey, Votes], period: str, options: StatisticsOptions
-) -> Iterator[tuple[str, str, str, str, str, int, FloatArray]]:
+) -> Iterator[Sampled]:
     for component, families in sorted(options.bottom_up.items()):
         for column, region in enumerate(regions):
             sides = []
@@ -159,7 +192,7 @@ def _mean(
 
 def _drawn(
     key: EnsembleKey, group: Votes, columns: list[int], period: str, options: StatisticsOptions
-) -> tuple[FloatArray, int]:
+) -> tuple[npt.NDArray[Any], int]:
     """Draw (sample, model, region) from the models that have all of these regions."""
     values = group.values_pgc_yr[:, columns]
     known = values[np.isfinite(values).all(axis=1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -14,7 +14,16 @@ import xarray as xr
 
 from hpcbudget.options import StatisticsOptions
 from hpcbudget.science.annual import Periods, annual, by_month
-from hpcbudget.science.ensemble import FloatArray, Sample, Span, mean_of_finite, summarise, votes
+from hpcbudget.science.ensemble import (
+    EnsembleKey,
+    FloatArray,
+    Sample,
+    Span,
+    Votes,
+    mean_of_finite,
+    summarise,
+    votes,
+)
 from hpcbudget.science.seasonal import (
     MONTHS,
     SeasonalCycle,
@@ -101,20 +110,14 @@ def variability(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions
     regions = fluxes["region"].values.astype(str).tolist()
     quantiles = {f"q{100 * q:04.1f}".removesuffix(".0"): q for q in options.quantiles}
     frames = []
-    for period, (first, last) in periods.items():
-        block = _block(fluxes, first, last, options.span)
-        measured = {name: s.of(block) for name, s in MEMBER_STATISTICS.items()}
-        if quantiles:
-            measured = {"mean": mean_of_finite(block.annual_pgc_yr), **measured}
-        for name, values in measured.items():
-            for key, group in votes(fluxes, values).items():
-                ddof = options.ddof_by_family.get(key.family, options.ddof)
-                summary = pd.DataFrame(_summary(group.values_pgc_yr, ddof, quantiles))
-                named = summary.assign(
-                    family=key.family, component=key.component, region=regions, period=period,
-                    statistic=name,
-                )  # fmt: skip
-                frames.append(named[named["n"] > 0])
+    for period, name, key, group in member_votes(fluxes, periods, options):
+        ddof = options.ddof_by_family.get(key.family, options.ddof)
+        summary = pd.DataFrame(_summary(group.values_pgc_yr, ddof, quantiles))
+        named = summary.assign(
+            family=key.family, component=key.component, region=regions, period=period,
+            statistic=name,
+        )  # fmt: skip
+        frames.append(named[named["n"] > 0])
     columns = [*VARIABILITY_COLUMNS, *quantiles]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
@@ -125,6 +128,24 @@ def variability(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions
         ["family", "component", "region"], kind="stable", ignore_index=True,
         key=lambda column: column.map(order) if column.name == "region" else column,
     )  # fmt: skip
+
+
+def member_votes(
+    fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions
+) -> Iterator[tuple[str, str, EnsembleKey, Votes]]:
+    """Yield period, statistic, ensemble and its votes (model, region), for `variability`.
+
+    The votes of ``seasonal_peak_month`` are directions on the unit circle (complex), realisations
+    of a model averaged; ``mean`` comes first where quantiles are asked for.
+    """
+    for period, (first, last) in periods.items():
+        block = _block(fluxes, first, last, options.span)
+        measured = {name: s.of(block) for name, s in MEMBER_STATISTICS.items()}
+        if options.quantiles:
+            measured = {"mean": mean_of_finite(block.annual_pgc_yr), **measured}
+        for name, values in measured.items():
+            for key, group in votes(fluxes, values).items():
+                yield period, name, key, group
 
 
 def _summary(

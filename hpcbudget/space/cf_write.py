@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpcbudget.space.grid import EARTH_RADIUS_M, Grid
@@ -45,3 +47,13 @@ def grid_dataset(grid: Grid, radius_m: float = EARTH_RADIUS_M) -> xr.Dataset:
     }
     variables |= {"lat_vertices": (corners, corner_lat), "lon_vertices": (corners, corner_lon)}
     return xr.Dataset(variables, coords=coordinates)
+
+
+def consolidate(path: Path) -> None:
+    """Gather all metadata of a zarr store in one file, where xarray looks for them first."""
+    import zarr
+
+    with warnings.catch_warnings():
+        # "not part of the specification": readers that do not know of it are not disturbed
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(str(path))

@@ -1,20 +1,25 @@
-"""Regrid a whole store, a stretch of steps at a time, and show what became of the totals."""
+"""Regrid a whole store, a stretch of steps at a time, and show what became of the totals.
+
+The result grows under a hidden name beside a file of marks, one for each finished stretch; run
+again after a kill, the job goes on where it stopped, and the store gets its name at the end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcbudget.errors import GridError, RegridError
+from hpcbudget.errors import GridError, HpcBudgetError, MissingChunkError, RegridError
 from hpcbudget.files import replace_folder, unwritable
-from hpcbudget.space.cf_write import grid_dataset
+from hpcbudget.space.cf_write import consolidate, grid_dataset
 from hpcbudget.space.grid import Array, Grid
+from hpcbudget.space.marks import Marks, identity
 from hpcbudget.space.weight_cache import cached_weights
 from hpcbudget.space.weights import Preserve, Weights
 
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 
 STRETCH_BYTES = 256e6
 """Bytes of source and result that are in memory at once."""
+CHUNK_BYTES = 8e6
+"""Aim for the bytes of a chunk of the result, several of which make a shard."""
 
 
 @dataclass(frozen=True)
@@ -98,44 +105,88 @@ def regrid_store(
     OutputError
         The result cannot be written.
     """
-    import zarr
-
     with _open(store) as ds:
         chosen = _choose(ds, variables, store)
         target = destination.destination if isinstance(destination, Weights) else destination
-        temporary = out.with_name(f".{out.name}.{uuid4().hex}.tmp")
+        pairs = [
+            (name, _weights(store, name, source, destination, target, threads))
+            for name, source in chosen
+        ]
+        _refuse_lost_chunks(store, [name for name, _ in chosen])
+        keys = [(name, weights.key()) for name, weights in pairs]
+        job = repr((identity(store), keys, preserve, min_valid, dtype))
+        temporary = out.with_name(f".{out.name}.partial")
+        marks = Marks(out.with_name(f".{out.name}.marks"), job)
         try:
-            frame = grid_dataset(target)
-            for name, source in chosen:
-                frame = frame.merge(_other_coordinates(ds, name, source), compat="override")
-            frame.attrs = {**ds.attrs, "regridded": f"preserve {preserve}, {target.describe()}"}
-            frame.to_zarr(temporary, mode="w", consolidated=False, zarr_format=3)
-            group = zarr.open_group(temporary, mode="r+")
-            reports = []
-            for name, source in chosen:
-                weights = (
-                    destination
-                    if isinstance(destination, Weights)
-                    else cached_weights(source, target, threads=threads)
+            if not (marks.begun and temporary.exists()):
+                _lay_out(ds, chosen, target, temporary, preserve)
+                marks.begin()
+            reports = tuple(
+                _Work(ds[name], weights, preserve, min_valid, marks).write(
+                    temporary, dtype, progress
                 )
-                if weights.source != source:
-                    raise RegridError(
-                        f"the weights are for another grid ({weights.source.describe()})",
-                        where=f"{store}, variable {name}",
-                        why="they would give numbers that look right and are wrong",
-                        fix=f"make weights for {source.describe()}",
-                    )
-                work = _Work(ds[name], weights, preserve, min_valid)
-                reports.append(work.write(group, dtype, progress))
+                for name, weights in pairs
+            )
+            consolidate(temporary)
             replace_folder(temporary, out)
+            marks.path.unlink()
         except OSError as error:
             raise unwritable(out, error) from error
-        finally:
-            if temporary.exists():
-                import shutil
+        except HpcBudgetError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            marks.path.unlink(missing_ok=True)
+            raise
+    return reports
 
-                shutil.rmtree(temporary, ignore_errors=True)
-    return tuple(reports)
+
+def _weights(
+    store: Path,
+    name: str,
+    source: Grid,
+    destination: Grid | Weights,
+    target: Grid,
+    threads: int,
+) -> Weights:
+    if not isinstance(destination, Weights):
+        return cached_weights(source, target, threads=threads)
+    try:
+        return destination.with_source(source)
+    except RegridError as error:
+        raise error.at(f"{store}, variable {name}") from None
+
+
+def _lay_out(
+    ds: xr.Dataset,
+    chosen: list[tuple[str, Grid]],
+    target: Grid,
+    temporary: Path,
+    preserve: Preserve,
+) -> None:
+    """Write coordinates and attributes of the result."""
+    frame = grid_dataset(target)
+    for name, source in chosen:
+        frame = frame.merge(_other_coordinates(ds, name, source), compat="override")
+    words = f"preserve {preserve}, {target.describe()}"
+    frame.attrs = {"Conventions": "CF-1.11", **ds.attrs, "regridded": words}
+    frame.to_zarr(temporary, mode="w", consolidated=False, zarr_format=3)
+
+
+def _refuse_lost_chunks(store: Path, names: Sequence[str]) -> None:
+    """Raise where zarr would hand out fill values for what was lost."""
+    if not store.is_dir():
+        return
+    import zarr
+
+    for name in names:
+        array = zarr.open_array(str(store), path=name, mode="r")
+        lost = array.nchunks - array.nchunks_initialized
+        if lost > 0:
+            raise MissingChunkError(
+                f"{lost} of {array.nchunks} chunks are not stored",
+                where=f"{store}, variable {name}",
+                why="fill values would take their place",
+                fix="'hpcbudget verify' names them; fetch the store again",
+            )
 
 
 @dataclass(frozen=True)
@@ -146,61 +197,88 @@ class _Work:
     weights: Weights
     preserve: Preserve
     min_valid: float
+    marks: Marks
 
     def write(
-        self, group: Any, dtype: str, progress: Callable[[str, int, int], None] | None
+        self, path: Path, dtype: str, progress: Callable[[str, int, int], None] | None
     ) -> RegriddedVariable:
+        """Regrid every stretch that is not marked as done."""
         source, target = self.weights.source, self.weights.destination
         lead = [d for d in self.variable.dims if d not in source.dims]
         ordered = self.variable.transpose(*lead, *source.dims)
         shape = tuple(ordered.sizes[d] for d in lead)
         steps = int(np.prod(shape))
-        stretch = max(1, int(STRETCH_BYTES / (8 * (source.size + 3 * target.size))))
-        stretch = min(stretch, shape[-1] if shape else 1)
         name = str(self.variable.name)
-        dims = [*map(str, lead), *target.dims]
-        chunks = (*(1,) * (len(shape) - 1), *((stretch,) if shape else ()), *target.shape)
-        arrays = [
-            group.create_array(
-                key,
-                shape=(*shape, *target.shape),
-                chunks=chunks,
-                dtype=kind,
-                fill_value=np.nan,
-                dimension_names=dims,
-                attributes=attributes,
-            )
-            for key, kind, attributes in (
-                (name, dtype, self._attributes()),
-                (
-                    f"{name}_valid_fraction",
-                    "float32",
-                    {"units": "1", "long_name": "valid fraction"},
-                ),
-            )
-        ]
-        change, missing, done = 0.0, 0, 0
-        for outer in np.ndindex(shape[:-1]) if shape else [()]:
-            for start in range(0, shape[-1] if shape else 1, stretch):
-                part = (*outer, slice(start, start + stretch)) if shape else ()
+        stretch, chunk = self._stretch(shape)
+        arrays = self._arrays(path, dtype, [*map(str, lead), *target.dims], shape, stretch, chunk)
+        done = 0
+        for key, part in _parts(shape, stretch):
+            mark = f"{name} {key}"
+            if mark not in self.marks.found:
                 values = np.asarray(ordered[part].values)
                 result = self.weights.apply(values, self.preserve, min_valid=self.min_valid)
                 arrays[0][part if part else ...] = result.values.astype(dtype)
                 arrays[1][part if part else ...] = result.valid_fraction.astype("float32")
-                change = max(change, self._change(values, result.values))
-                missing += int(np.isnan(result.values).sum())
-                done += values.size // source.size
-                if progress is not None:
-                    progress(name, done, steps)
+                missing = int(np.isnan(result.values).sum())
+                size = values.size // source.size
+                self.marks.add(mark, self._change(values, result.values), missing, size)
+            done += int(self.marks.found[mark][2])
+            if progress is not None:
+                progress(name, done, steps)
+        own = [f for key, f in self.marks.found.items() if key.rpartition(" ")[0] == name]
         return RegriddedVariable(
             name=name,
             source=source.describe(),
             destination=target.describe(),
             steps=steps,
-            total_change=change,
+            total_change=max((change for change, *_ in own), default=0.0),
             area_mismatch=self.weights.area_mismatch,
-            missing=missing / max(1, steps * target.size),
+            missing=sum(int(missing) for _, missing, _ in own) / max(1, steps * target.size),
         )
+
+    def _stretch(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Return the steps of a stretch and of a chunk of the result."""
+        source, target = self.weights.source, self.weights.destination
+        chunk = max(1, int(CHUNK_BYTES / (8 * target.size)))
+        whole = max(1, int(STRETCH_BYTES / (8 * (source.size + 3 * target.size))))
+        last = shape[-1] if shape else 1
+        chunk = min(chunk, whole, last)
+        return chunk * min(whole // chunk, -(-last // chunk)), chunk
+
+    def _arrays(
+        self,
+        path: Path,
+        dtype: str,
+        dims: list[str],
+        shape: tuple[int, ...],
+        stretch: int,
+        chunk: int,
+    ) -> list[Any]:
+        """Open the arrays of the result, after making them if they are not there."""
+        import zarr
+
+        group = zarr.open_group(path, mode="r+")
+        name, target = str(self.variable.name), self.weights.destination
+        ones = (1,) * (len(shape) - 1)
+        share = {"units": "1", "long_name": "valid fraction"}
+        made: list[Any] = []
+        for key, kind, attributes in (
+            (name, dtype, self._attributes()),
+            (f"{name}_valid_fraction", "float32", share),
+        ):
+            if key not in group:
+                group.create_array(
+                    key,
+                    shape=(*shape, *target.shape),
+                    shards=(*ones, *((stretch,) if shape else ()), *target.shape),
+                    chunks=(*ones, *((chunk,) if shape else ()), *target.shape),
+                    dtype=kind,
+                    fill_value=np.nan,
+                    dimension_names=dims,
+                    attributes={**attributes, "cell_measures": "area: cell_area"},
+                )
+            made.append(group[key])
+        return made
 
     def _attributes(self) -> dict[str, Any]:
         """Attributes that JSON can hold, without those that name the old grid."""
@@ -218,6 +296,16 @@ class _Work:
         return float(relative.max(initial=0.0))
 
 
+def _parts(shape: tuple[int, ...], stretch: int) -> Iterator[tuple[str, tuple[int | slice, ...]]]:
+    """Yield name and index of every stretch along the last leading dimension."""
+    if not shape:
+        yield "all", ()
+        return
+    for outer in np.ndindex(shape[:-1]):
+        for start in range(0, shape[-1], stretch):
+            yield ",".join(map(str, (*outer, start))), (*outer, slice(start, start + stretch))
+
+
 def _open(store: Path) -> xr.Dataset:
     import xarray as xr
 
@@ -225,7 +313,9 @@ def _open(store: Path) -> xr.Dataset:
         raise RegridError("no such file or store", where=str(store), fix="check the path")
     try:
         if store.is_dir():
-            ds: xr.Dataset = xr.open_zarr(store, decode_times=False, chunks=None)
+            ds: xr.Dataset = xr.open_zarr(
+                store, decode_times=False, chunks=None, consolidated=False
+            )
         else:
             ds = xr.open_dataset(store, decode_times=False)
     except Exception as error:

@@ -32,7 +32,7 @@ def shipped_regions(name: str) -> tuple[tuple[str, ...], Boxes | Polygons]:
     """Return the region names and the geometry of a shipped set."""
     if name == "gcb_bands":
         return tuple(GCB_BANDS), Boxes.from_bands(GCB_BANDS)
-    units = _rings("units.npz")
+    units = _rings(_lists()[name].get("outlines", "units.npz"))
     regions = _members(name, tuple(units))
     rings = [
         (number, hole, ring)

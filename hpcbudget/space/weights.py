@@ -13,7 +13,7 @@ both promises, between which the caller chooses:
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from hpcbudget.errors import RegridError
 from hpcbudget.kernels.apply import apply_csr, apply_separable
-from hpcbudget.space.grid import Array, Grid
+from hpcbudget.space.grid import Array, Grid, polygon_centres
 from hpcbudget.space.overlap import BoxOverlap, Table, box_overlap
 
 Method = Literal["conservative", "conservative_normed", "bilinear", "nearest_s2d"]
@@ -193,6 +193,27 @@ class Weights:
         sums, _ = apply_csr(steps, table.indptr, table.indices, data, np.ones(len(out[1][0])))
         return sums, out[1]
 
+    def with_source(self, grid: Grid) -> Weights:
+        """Return the same weights for a grid that is read from elsewhere but has the same cells.
+
+        Raises
+        ------
+        RegridError
+            Cells that lie elsewhere: another order, other longitudes, another grid.
+        """
+        if grid == self.source:
+            return self
+        if grid.size == self.source.size:
+            one, other = (_directions(g) for g in (grid, self.source))
+            size = np.sqrt(np.maximum(grid.area_m2(1.0), 1e-12))
+            if (np.linalg.norm(one - other, axis=1) < 1e-3 * size).all():
+                return replace(self, source=grid)
+        raise RegridError(
+            f"the weights are for another grid ({self.source.describe()})",
+            why="they would give numbers that look right and are wrong",
+            fix=f"make weights for {grid.describe()}",
+        )
+
     def totals(self, values: NDArray[np.floating], regridded: Array) -> tuple[Array, Array]:
         """Return integrals over the unit sphere before (of what is covered) and after, per step."""
         before = values.reshape(-1, self.source.size).astype(np.float64)
@@ -268,6 +289,14 @@ def weights_key(source: Grid, destination: Grid, method: str, edges: str) -> str
     """Return the hash (32 hex digits) of everything that weights depend on."""
     parts = ("1", source.content_hash(), destination.content_hash(), method, edges)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _directions(grid: Grid) -> Array:
+    """Return unit vectors (cell, 3) to the cells' middles; 0 for a cell without a shape."""
+    lat, lon = (np.radians(a) for a in polygon_centres(*grid.corners()))
+    across = np.cos(lat)
+    vectors = np.stack([across * np.cos(lon), across * np.sin(lon), np.sin(lat)], axis=1)
+    return np.where(grid.area_m2(1.0)[:, None] > 0, vectors, 0.0)
 
 
 def _share(part: Array, whole: Array) -> Array:

@@ -233,6 +233,9 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "end_or_beginning": (
         lambda f: a(f, time=np.cumsum([31.0, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])), PLAIN,
         "end of January or the start"),
+    "years_end_or_begin": (
+        lambda f: a(f, time=np.arange(1, 13), time_units="years since 1990-01-01"), PLAIN,
+        "the end of 1990 or the start of 1991"),
     "time_with_nan": (lambda f: a(f, time=[15.0, np.nan, 75]), PLAIN, "not usable numbers"),
     "time_bounds_reversed": (
         lambda f: a(f, bounds=np.stack([FUTURE, FUTURE - 30], 1)), PLAIN, "no positive length"),

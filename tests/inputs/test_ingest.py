@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import xarray as xr
 import zarr
 
-from hpcbudget.errors import HpcBudgetError, InputError, MissingChunkError
+from hpcbudget.errors import BusyError, HpcBudgetError, InputError, MissingChunkError, OutputError
 from hpcbudget.inputs import ingest as ingest_module
 from hpcbudget.inputs.catalogue import Catalogue
 from hpcbudget.inputs.ingest import ingest
@@ -219,3 +220,20 @@ def test_layout_follows_the_grid() -> None:
     assert small.shards[0] % small.chunks[0] == 0
     assert stream_layout((1, 3600, 1800), 0, 8).shards == (1, 3600, 1800)
     assert stream_layout((100, 14, 180, 360), 1, 4).chunks[1] == 1
+
+
+def test_bad_input_two_at_once(tmp_path: Path, yearly: list[Path]) -> None:
+    with ingest_module._alone(tmp_path / ".all.zarr.partial"), pytest.raises(BusyError):
+        ingest([str(p) for p in yearly], tmp_path / "all.zarr")
+
+
+def test_bad_input_disk_full(
+    tmp_path: Path, yearly: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ingest_module, "_copy", full)
+    with pytest.raises(OutputError, match="no space left"):
+        ingest([str(p) for p in yearly], tmp_path / "all.zarr")
+    assert not (tmp_path / "all.zarr").exists()

@@ -42,6 +42,13 @@ def test_globs_are_sorted(folder: Path) -> None:
     ]
 
 
+def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        (tmp_path / f"run{number}_b.nc").touch()
+    found = find_files(["run*.nc"], tmp_path, "x")
+    assert [Path(p).name for p in found] == ["run1_b.nc", "run2_b.nc", "run10_b.nc"]
+
+
 @pytest.mark.parametrize("table", ["files.csv", "esm.json"])
 def test_rows_of_a_table(folder: Path, table: str) -> None:
     found = find_files([f"{table}[model=B, variable=nbp|npp]"], folder, "x")

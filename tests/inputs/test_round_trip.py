@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import cftime
 import netCDF4
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import zarr
 
+from hpcbudget.config import parse_config
 from hpcbudget.inputs.catalogue import Catalogue
 from hpcbudget.inputs.ingest import ingest
 from hpcbudget.inputs.series import Series
+from hpcbudget.workflow import run_config
 
 RADIUS_M = 6371e3
 C, CO2 = 12.011, 44.009
@@ -462,3 +466,28 @@ def test_same_flux_in_every_convention(
     scale = np.abs(case.expected).max()
     np.testing.assert_allclose(total, case.expected, rtol=1e-12, atol=1e-12 * scale)
     assert {s.times.calendar for s in catalogue.series} == {case.calendar}
+
+
+@pytest.mark.slow
+def test_same_flux_through_a_whole_run(tmp_path: Path) -> None:
+    """All conventions as members of one ensemble: blocks, kernel, merge and tables included."""
+    members, expected = [], {}
+    for convention in CONVENTIONS:
+        folder = tmp_path / convention.__name__
+        folder.mkdir()
+        case = convention(folder)
+        inside = re.sub(r"paths: ([\w.*-]+)", rf"paths: {convention.__name__}/\1", case.member)
+        members.append(f"    {convention.__name__}: {inside}")
+        expected[convention.__name__] = case.expected
+    text = "name: run\nensembles:\n- family: inversion\n  members:\n" + "\n".join(members)
+    config = parse_config(text, origin=tmp_path / "run.yaml")
+    run_config(config, tmp_path / "out", workers=1, with_report=False)
+    tables = tmp_path / "out" / "tables"
+    monthly, annual_means = (pd.read_csv(tables / f"{n}.csv") for n in ("monthly", "annual"))
+    for name, known_pgc_yr in expected.items():
+        table = annual_means if name == "annual" else monthly
+        rows = table[(table.member == name) & (table.region == "Globe")]
+        main = next(c for c in ("land", "eluc", "ocean", "fossil") if c in set(rows.component))
+        found = rows[rows.component == main].flux_pgc_yr.to_numpy()
+        scale = np.abs(known_pgc_yr).max()
+        np.testing.assert_allclose(found, known_pgc_yr, rtol=1e-12, atol=1e-12 * scale)

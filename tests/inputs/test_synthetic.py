@@ -180,7 +180,14 @@ def test_progress_names_every_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"members": 0}, {"years": 0}, {"resolution_deg": 0.0}, {"resolution_deg": 30.0}]
+    "bad",
+    [
+        {"members": 0},
+        {"years": 0},
+        {"years": 900},
+        {"resolution_deg": 0.0},
+        {"resolution_deg": 30.0},
+    ],
 )
 def test_bad_input_sizes_are_refused(tmp_path: Path, bad: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):

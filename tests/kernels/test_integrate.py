@@ -94,32 +94,6 @@ def test_a_cell_that_turns_valid_or_missing_is_seen(problem, data):
     assert_agrees(values, labels, weight, area_m2, n_zones, row_length)
 
 
-@given(problems(), st.data())
-def test_cells_proven_missing_may_be_skipped_without_changing_a_bit(problem, data):
-    values, labels, weight, area_m2, n_zones, row_length = problem
-    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
-    length = data.draw(st.sampled_from([1, 30, 200]))
-    never = (rng.random(labels.size // length + 1) < 0.6).repeat(length)[: labels.size]
-    values[:, never] = np.nan
-    known = make_runs(labels, weight, area_m2, n_zones, row_length, never_valid=never)
-    plain = make_runs(labels, weight, area_m2, n_zones, row_length)
-    for skipped, read in zip(integrate(values, known), integrate(values, plain), strict=True):
-        np.testing.assert_array_equal(skipped, read)
-    np.testing.assert_array_equal(known.zone_area_m2, plain.zone_area_m2)
-
-
-def test_blocks_proven_missing_are_not_read():
-    one = np.ones(1024)
-    never = np.zeros(1024, np.bool_)
-    never[100:900] = True
-    runs = make_runs(np.zeros(1024, np.int32), one, one, 1, 1024, never_valid=never)
-    assert list(zip(runs.start.tolist(), runs.stop.tolist(), strict=True)) == [
-        (0, 128),
-        (896, 1024),
-    ]
-    assert runs.zone_area_m2.tolist() == [1024.0]
-
-
 def test_runs_longer_than_a_tile_keep_their_bits():
     n = 3 * TILE + 77
     rng = np.random.default_rng(11)

@@ -199,11 +199,19 @@ def test_nothing_is_wider_than_a_phone(shown: Browser) -> None:
     shown.devtools("Emulation.clearDeviceMetricsOverride")
 
 
-def test_prints_with_everything_unfolded_and_light(shown: Browser, tmp_path: Path) -> None:
+def test_prints_light_and_without_what_only_a_screen_needs(shown: Browser, tmp_path: Path) -> None:
     printed = shown.devtools("Page.printToPDF", preferCSSPageSize=True)
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")
     shown.devtools("Emulation.setEmulatedMedia", media="print")
     assert background(shown) == "rgb(255, 255, 255)"
     hidden = shown.run("return getComputedStyle(document.querySelector('nav')).display")
     assert hidden == "none"
+    long_table = "getComputedStyle(document.querySelector('#table-statistics')).display"
+    assert shown.run(f"return {long_table}") == "none"
+    header = "document.querySelector('#table-headline-2010s th button')"
+    assert shown.run(f"return getComputedStyle({header}).display") != "none"
+    count = "return document.querySelectorAll('#headline details[open]').length"
+    for event, opened in (("beforeprint", 2), ("afterprint", 0)):
+        shown.run("dispatchEvent(new Event(arguments[0]))", event)
+        assert shown.run(count) == opened
     shown.devtools("Emulation.setEmulatedMedia", media="")

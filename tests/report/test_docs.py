@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hpcbudget.options import RegionSetOptions
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     p for p in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -34,6 +36,14 @@ def test_code_blocks_parse(page: Path) -> None:
             ast.parse(code)
         elif language == "yaml":
             yaml.safe_load(code)
+
+
+def test_region_sets_of_the_guide_are_valid() -> None:
+    text = (ROOT / "docs" / "how-to" / "regions.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    sets = yaml.safe_load(code)["regions"]
+    own = [RegionSetOptions.model_validate(item) for item in sets if isinstance(item, dict)]
+    assert {s.name for s in own} == {"my_bands", "hotspots", "countries", "reccap"}
 
 
 def test_every_page_is_in_the_contents() -> None:

@@ -71,7 +71,7 @@ def test_a_gap_in_the_years_is_a_gap_in_the_line(series: pd.DataFrame) -> None:
     assert pd.isna(line.get_ydata()).sum() == 3
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(chosen=st.sets(st.sampled_from(sorted(FAMILIES))), last=st.integers(1980, 2020))
 def test_any_subset_of_families_and_years_can_be_drawn(
     series: pd.DataFrame, chosen: set[str], last: int

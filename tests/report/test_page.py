@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 import pandas as pd
 import pytest
+import xarray as xr
 
+from hpcbudget.engine.fluxes import write_fluxes
 from hpcbudget.errors import InputError
 from hpcbudget.report.blocks import closure_state, headline_table
+from hpcbudget.report.gallery import drawings
 from hpcbudget.report.numbers import mean_text
 from hpcbudget.report.page import build_report, render_page
 from hpcbudget.report.run import Run
@@ -123,9 +127,30 @@ def test_names_from_files_cannot_become_markup(run: Run) -> None:
     assert "<h1>&lt;b&gt;</h1>" in text
 
 
-def test_same_run_same_page(out: Path, page: Path) -> None:
-    first = page.read_bytes()
-    assert build_report(out).read_bytes() == first
+def test_same_run_same_page(out: Path, page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # equal figures are equal files (test_style); here one of them stands for all
+    everything = drawings
+    monkeypatch.setattr("hpcbudget.report.page.drawings", lambda run: [list(everything(run))[2]])
+    folder = out.parent / "again"
+    copytree(out, folder, ignore=ignore_patterns("figures", "report", "exports"))
+    first = build_report(folder).read_bytes()
+    assert b"figure-models_per_year" in first
+    assert build_report(folder).read_bytes() == first
+
+
+def test_the_page_names_its_rules(run: Run) -> None:
+    assert "Sink or source: |mean| &gt; 1 SD" in render_page(run, [])
+    config = {"statistics": {"verdict": {"name": "minmax"}, "span": "all", "ddof": 0}}
+    text = render_page(Run(run.fluxes, run.series, run.tables, {}, config), [])
+    assert "sign of all votes" in text
+    assert "any year of it; SD with ddof = 0" in text
+
+
+def test_a_run_of_half_a_year_has_a_page(tmp_path: Path, fluxes: xr.Dataset) -> None:
+    write_fluxes(tmp_path / "fluxes.zarr", fluxes.isel(time=slice(0, 6)))
+    text = build_report(tmp_path).read_text(encoding="utf-8")
+    assert "none complete" in text
+    assert "no closure account" in text
 
 
 def test_bad_input_a_folder_without_a_run(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpcbudget.errors import ConfigError, InputError
@@ -11,6 +11,8 @@ from hpcbudget.options import Add, Combine, Fossil, Rivers, Scale
 from hpcbudget.science.adjust import adjust
 from hpcbudget.science.closure import closure_account
 from hpcbudget.science.total import with_totals
+
+few = settings(max_examples=15)  # each takes tens of milliseconds
 
 BANDS = {
     "Globe": "",
@@ -31,6 +33,7 @@ def flux_of(fluxes, component, region="Globe", member=None):
     return fluxes["flux_pgc_yr"].isel(series=np.flatnonzero(wanted)).sel(region=region).values
 
 
+@few
 @given(seed=st.integers(0, 99), edition=st.sampled_from([2022, 2023, 2024, 2025]))
 def test_rivers_leave_each_members_global_total(make_ensemble, seed, edition):
     fluxes = make_ensemble(seed, regions=BANDS)
@@ -127,6 +130,7 @@ def test_regions_without_an_amount(make_ensemble, unlisted):
         assert not account["ok"].all()  # a set left as it was no longer adds up to the globe
 
 
+@few
 @given(seed=st.integers(0, 99))
 def test_fossil_prior_is_replaced_and_the_airs_signal_stays(make_ensemble, seed):
     fluxes = make_ensemble(
@@ -159,6 +163,7 @@ def test_member_without_own_fossil_flux_is_refused(make_ensemble):
     assert "common prior" in caught.value.where
 
 
+@few
 @given(a=amounts, b=amounts)
 def test_trade_that_cancels_leaves_the_globe(make_ensemble, a, b):
     step = Add(
@@ -205,6 +210,7 @@ def test_amounts_from_a_table(make_ensemble, tmp_path):
         adjust(fluxes, [step], root=tmp_path / "elsewhere")
 
 
+@few
 @given(north=st.floats(0.5, 1.5), south=st.floats(0.5, 1.5))
 def test_scaled_bands_make_a_new_globe(make_ensemble, north, south):
     fluxes = make_ensemble()
@@ -271,3 +277,43 @@ def test_steps_work_in_their_order_and_leave_the_input_alone(make_ensemble):
 def test_a_step_that_applies_to_nobody_is_refused(make_ensemble, step):
     with pytest.raises(ConfigError, match="applies to nobody"):
         adjust(make_ensemble(), [step])
+
+
+def steps_of(kinds, value):
+    """A list of adjustments of the given kinds, each of some size."""
+    made = {
+        "rivers": Rivers(
+            name="r", kind="rivers",
+            land_pgc_yr={"Globe": value, "North": 2 * value, "South": -value},
+            ocean_pgc_yr={"Globe": -value, "North": 0.0, "South": -value}, **COMMON,
+        ),
+        "fossil": Fossil(name="f", kind="fossil", common="inversion/inversion1", **COMMON),
+        "add": Add(
+            name="a", kind="add", component="ocean", conserve="none",
+            amounts_pgc_yr={"Globe": value, "North": value, "South": value}, **COMMON,
+        ),
+        "scale": Scale(
+            name="s", kind="scale", component="land", rebuild_globe_from="bands",
+            factors={"North": 1 + value, "South": 1 - value}, **COMMON,
+        ),
+        "combine": Combine(
+            name="c", kind="combine", into="land", terms={"land": 1.0, "fossil": value}, **COMMON
+        ),
+    }  # fmt: skip
+    return [made[kind] for kind in kinds]
+
+
+@few
+@given(
+    kinds=st.lists(st.sampled_from(["rivers", "fossil", "add", "scale", "combine"]), max_size=5),
+    value=st.floats(0.01, 0.9),
+    seed=st.integers(0, 9),
+)
+def test_whatever_is_adjusted_still_adds_up(make_ensemble, kinds, value, seed):
+    fluxes = make_ensemble(seed, n=2, families={"inversion": ("land", "ocean", "fossil")})
+    result = adjust(with_totals(fluxes), steps_of(kinds, value))
+    account = closure_account(result.fluxes, 1e-12, result.account)
+    assert account["ok"].all()
+    assert set(result.fluxes["component"].values) == {"land", "ocean", "fossil", "total"}
+    assert result.fluxes.sizes["series"] == 8
+    assert len(result.account) == 2 * sum(kind in ("rivers", "fossil") for kind in kinds)

@@ -74,9 +74,9 @@ def test_lazy_fields_stay_lazy_and_give_the_same_bits(field):
 
 
 def test_order_of_dimensions_and_further_ones(field):
-    many = xr.concat([field, 2 * field], dim="realisation").transpose(
-        "lon", "realisation", "lat", "time"
-    )
+    label = xr.Variable("realisation", [0.5, 1.5])  # a number, but no place on earth
+    many = xr.concat([field, 2 * field], dim="realisation").assign_coords(realisation=label)
+    many = many.transpose("lon", "realisation", "lat", "time")
     result = integrate(many, **FLUX)["flux_pgc_yr"]
     one = integrate(field, **FLUX)["flux_pgc_yr"]
     assert set(result.dims) == {"realisation", "time", "region"}

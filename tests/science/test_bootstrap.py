@@ -43,6 +43,15 @@ def test_every_statistic_of_the_tables_has_an_interval_around_it(make_ensemble):
     found = tables["bootstrap"]
     assert set(STATISTICS) - {"n"} <= set(found["statistic"])
     assert {"gap", "correlation", "variance_ratio"} <= set(found["statistic"])
+    measured = rows(found, statistic="iav").merge(
+        tables["variability"], on=["family", "component", "region", "period", "statistic"]
+    )
+    assert measured.empty  # two years have no variability about a line
+    season = rows(found, statistic="seasonal_peak_to_trough").merge(
+        tables["variability"], on=["family", "component", "region", "period", "statistic"]
+    )
+    assert len(season) == (tables["variability"]["statistic"] == "seasonal_peak_to_trough").sum()
+    assert ((season["low"] <= season["mean"]) & (season["mean"] <= season["high"])).all()
     assert (found["low"] <= found["high"]).all()
     means = rows(found, statistic="mean").merge(
         tables["statistics"], on=["family", "component", "region", "period"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpcbudget.options import StatisticsOptions
@@ -15,6 +15,8 @@ from hpcbudget.science.ensemble import (
     period_votes,
     samples,
 )
+
+few = settings(max_examples=15)  # each takes tens of milliseconds
 
 votes_of = st.lists(st.floats(-10, 10), min_size=2, max_size=12)
 
@@ -29,6 +31,7 @@ def test_one_model_one_vote(make_fluxes):
     np.testing.assert_allclose(group.values_pgc_yr[:, 0], [4.5, -4.5])
 
 
+@few
 @given(seed=st.integers(0, 2**32 - 1))
 def test_order_of_members_does_not_matter_to_the_last_bit(make_ensemble, seed):
     fluxes = make_ensemble(seed % 5)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpcbudget.errors import ConfigError
@@ -14,6 +14,8 @@ from hpcbudget.science.merged import (
     compensating_pairs,
     merged_spread,
 )
+
+few = settings(max_examples=15)  # each takes tens of milliseconds
 
 PERIODS = {"p": (2000, 2001)}
 
@@ -55,6 +57,7 @@ def test_spread_that_merging_removes(make_fluxes):
         merged_spread(fluxes, {"p": (2000, 2000)}, StatisticsOptions(), [("Mars",)])
 
 
+@few
 @given(seed=st.integers(0, 99))
 def test_two_regions_agree_with_their_variance_ratio(make_ensemble, seed):
     fluxes = make_ensemble(seed)

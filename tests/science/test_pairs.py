@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpcbudget.errors import ConfigError
@@ -10,9 +10,12 @@ from hpcbudget.options import StatisticsOptions
 from hpcbudget.science.pairs import CHANGE_COLUMNS, agreement_change, pairwise_differences
 from hpcbudget.science.reconcile import reconciliation
 
+few = settings(max_examples=15)  # each takes tens of milliseconds
+
 PERIODS = {"first": (2000, 2000), "second": (2001, 2001)}
 
 
+@few
 @given(seed=st.integers(0, 999))
 def test_mean_of_all_pairs_is_the_gap(make_ensemble, seed):
     fluxes = make_ensemble(seed)

@@ -33,18 +33,22 @@ class Disturbed:
         assert {name: after[name] for name in self.before} == self.before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def limited(new_run: NewRun) -> Iterator[Disturbed]:
+    """Submit more work than fits into the two minutes it may last; it sleeps beside other tests."""
+    run = new_run("time-limit", slow=10.0)
+    (job,) = run.submit("--workers", 2, "--time", "00:02:00")
+    yield Disturbed(run, job, {})
+    command("scancel", job)
+
+
 @pytest.fixture(scope="session")
 def disturbed(new_run: NewRun) -> Iterator[dict[str, Disturbed]]:
-    """Submit what mostly waits for SLURM and do to it what is to be done, before any test."""
+    """Submit two runs and do to both what is to be done, before either has ended."""
     runs: dict[str, Disturbed] = {}
-    for name, slow, words in (
-        # more work than fits into the minute it may last
-        ("time limit", 2.5, ("--workers", 2, "--time", "00:01:00")),
-        ("lost node", 1.0, ("--workers", 4)),
-        ("requeue", 1.0, ("--workers", 2)),
-    ):
-        run = new_run(name.replace(" ", "-"), slow)
-        (job,) = run.submit(*words)
+    for name, workers in (("lost node", 4), ("requeue", 2)):
+        run = new_run(name.replace(" ", "-"), slow=1.0)
+        (job,) = run.submit("--workers", workers)
         runs[name] = Disturbed(run, job, {})
 
     lost = runs["lost node"]
@@ -88,7 +92,7 @@ def test_workers_as_jobs_and_one_of_them_cancelled(
 ) -> None:
     import subprocess
 
-    run = new_run("jobs", slow=0.7)
+    run = new_run("jobs", slow=3.0)
     driver = subprocess.Popen(
         [
             *(sys.executable, "-m", "hpcbudget.cli", "run", str(run.config), "--out", str(run.out)),
@@ -181,14 +185,6 @@ def test_a_node_set_down_costs_its_workers_and_nothing_else(
     disturbed["lost node"].require(reference)
 
 
-def test_the_time_limit_is_met_and_the_job_goes_on_by_itself(
-    disturbed: dict[str, Disturbed], reference: dict[str, bytes]
-) -> None:
-    limited = disturbed["time limit"]
-    limited.require(reference)
-    assert "stopped in time with" in log(limited.run.out)
-
-
 def test_requeued_by_the_administrator(
     disturbed: dict[str, Disturbed], reference: dict[str, bytes]
 ) -> None:
@@ -203,3 +199,10 @@ def test_site_check_finds_the_profile_right_and_names_what_is_wrong(slurm: None)
     )
     assert bad.returncode == 3
     assert "nowhere does not exist" in bad.stdout
+
+
+def test_the_time_limit_is_met_and_the_job_goes_on_by_itself(
+    limited: Disturbed, reference: dict[str, bytes]
+) -> None:
+    limited.require(reference)
+    assert "stopped in time with" in log(limited.run.out)

@@ -60,6 +60,15 @@ def test_well_known_areas():
     )
 
 
+def test_oceans_and_land_share_out_the_globe():
+    """Areas of any atlas in 1e6 km2; Atlantic and Pacific without their southern parts."""
+    oceans, land = areas(load_region_set("oceans")), areas(load_region_set("land"))
+    caspian = oceans["oceans/unassigned"] - land["Land"]
+    assert caspian == pytest.approx(0.39, abs=0.05)
+    for name, area in {"Arctic": 13.5, "Atlantic": 70, "Pacific": 141, "Southern": 94}.items():
+        assert oceans[name] == pytest.approx(area, rel=0.01)
+
+
 def test_members_lie_where_everybody_knows():
     points = {
         "Fiji": (178.0, -17.8), "Russia": (-175.0, 66.5), "Antarctica": (0.0, -89.9),

@@ -8,6 +8,7 @@ from hpcbudget.errors import RegridError
 from hpcbudget.space.cf_write import grid_dataset
 from hpcbudget.space.grid import Grid
 from hpcbudget.space.regrid import regrid_store
+from hpcbudget.space.weight_files import read_weights, write_weights
 from hpcbudget.space.weights import make_weights
 
 
@@ -74,6 +75,20 @@ def test_weights_and_threshold(store, tmp_path):
     with xr.open_zarr(tmp_path / "o.zarr", consolidated=False, chunks=None) as new:
         low = new["flux_valid_fraction"].values < 0.5
         np.testing.assert_array_equal(np.isnan(new["flux"].values), low)
+
+
+def test_weights_of_a_file_fit_the_same_cells_only(store, tmp_path):
+    weights = make_weights(Grid.regular(20.0), Grid.regular(30.0))
+    write_weights(weights, tmp_path / "w.nc")
+    read = read_weights(tmp_path / "w.nc", destination=Grid.regular(30.0))
+    assert read.source != weights.source  # polygons of the file, not the boxes of the store
+    (report,) = regrid_store(
+        store, read, tmp_path / "o.zarr", preserve="integral", variables=["flux"]
+    )
+    assert report.total_change < 1e-12
+    shifted = Grid.boxes(weights.source.lat_edges_deg, weights.source.lon_edges_deg + 20.0)
+    with pytest.raises(RegridError, match="another grid"):
+        read.with_source(shifted)
 
 
 def test_bad_input_is_refused_and_leaves_nothing(store, tmp_path):

@@ -104,6 +104,28 @@ def test_separable_and_multiplied_weights_agree(source, destination):
     )
 
 
+@given(st.integers(-400, 400), st.integers(1, 40), st.integers(0, 30), st.booleans())
+def test_a_regional_source_or_destination_is_a_part_of_the_globe(west, columns, rows, gap):
+    """Overlaps of some cells of a grid are those that the cells have in the whole grid."""
+    globe = Grid.boxes(np.linspace(-90, 90, 37), np.linspace(0, 360, 73))
+    other = Grid.boxes(np.linspace(90, -90, 22), np.linspace(-183, 177, 49))
+    lat = np.add.outer(-90.0 + 5.0 * np.arange(rows, rows + 5), [0, 5])
+    lon = np.add.outer(west - west % 5 + 5.0 * np.arange(columns), [0, 5])
+    region = Grid.boxes(lat, lon[::2] if gap else lon)
+    y, x = region.centres()
+    same = ((y + 90) // 5 * 72 + (x % 360) // 5).astype(int)
+    for source, destination in ((globe, other), (other, globe)):
+        whole = np.zeros((destination.size, source.size))
+        table = make_weights(source, destination).table
+        whole[table.rows, table.indices] = table.data
+        part = whole[:, same] if source is globe else whole[same]
+        pair = (region, other) if source is globe else (other, region)
+        table = make_weights(*pair).table
+        found = np.zeros(part.shape)
+        found[table.rows, table.indices] = table.data
+        np.testing.assert_allclose(found, part, atol=1e-13)
+
+
 def test_missing_is_never_zero_by_hand():
     source, destination = Grid.regular(45.0), Grid.regular(90.0)
     values = np.full(source.shape, 4.0)

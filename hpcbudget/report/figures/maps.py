@@ -212,7 +212,7 @@ def draw_frame(axes: Axes) -> None:
     """Draw coasts and the rim of the map."""
     for line in coastline():
         x, y = equal_earth(line[:, 0], line[:, 1])
-        axes.plot(x, y, color=MUTED, linewidth=0.35, zorder=3)
+        axes.plot(x, y, color=MUTED, linewidth=0.35, zorder=3, rasterized=True)
     edge = np.linspace(-90, 90, 181)
     for side in (-180.0, 180.0):
         x, y = equal_earth(np.full(edge.size, side), edge)

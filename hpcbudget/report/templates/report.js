@@ -64,8 +64,8 @@
     });
   }
 
-  // everything is unfolded on paper
-  const folded = () => [...document.querySelectorAll("details:not([open])")];
+  // the headline numbers of all periods are unfolded on paper
+  const folded = () => [...document.querySelectorAll("#headline details:not([open])")];
   let opened = [];
   addEventListener("beforeprint", () => { opened = folded(); opened.forEach((d) => { d.open = true; }); });
   addEventListener("afterprint", () => { opened.forEach((d) => { d.open = false; }); opened = []; });

@@ -4,6 +4,7 @@ Run ``python -m hpcbudget.space.data.make_regions COUNTRIES.json LAND.json`` wit
 1:50m and the land of 1:110m. It writes, beside this file,
 
 - ``units.npz``: countries, cut where a border between regions runs through one;
+- ``oceans.npz``: ocean basins, what is left of `BASINS` without the land;
 - ``coastline.npz``: a coastline for figures.
 
 Which unit belongs to which region is text to be edited: ``regions.yaml``.
@@ -40,6 +41,44 @@ CUTS: dict[str, dict[str, tuple[float, float, float, float]]] = {
     },
 }
 """Country -> its units as boxes [west, east, south, north]; cut where an edge runs through land."""
+
+
+_ASIA_TO_AUSTRALIA = [
+    (60.0, 66.0), (100.3, 30.0), (98.8, 11.0), (100.4, 6.5), (103.6, 1.4), (102.0, -1.0),
+    (105.6, -5.8), (106.2, -6.4), (112.0, -7.5), (114.4, -8.3), (118.0, -8.6), (122.0, -8.6),
+    (124.5, -9.4), (127.0, -8.5), (131.0, -12.5), (135.0, -25.0), (146.0, -35.0),
+]  # fmt: skip
+_AMERICAS = [
+    (-70.0, -35.0), (-68.0, -15.0), (-77.0, 0.0), (-76.5, 7.5), (-78.2, 8.6), (-80.2, 8.7),
+    (-82.5, 8.8), (-84.5, 10.5), (-86.0, 13.5), (-91.0, 15.3), (-94.5, 16.8), (-100.0, 20.0),
+    (-105.0, 30.0), (-115.0, 45.0), (-125.0, 60.0), (-141.0, 66.0),
+]  # fmt: skip
+_AFRICA_TO_ASIA = [
+    (20.0, -35.0),
+    (20.0, 0.0),
+    (26.0, 20.0),
+    (32.4, 30.3),
+    (36.5, 34.0),
+    (60.0, 66.0),
+]
+
+
+def _turned(line: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    return [(lon + 360.0, lat) for lon, lat in line]
+
+
+BASINS: dict[str, list[tuple[float, float]]] = {
+    "Arctic": [(-180.0, 66.0), (180.0, 66.0), (180.0, 90.0), (-180.0, 90.0)],
+    "Atlantic": [*_AMERICAS, *_AFRICA_TO_ASIA[::-1]],
+    "Indian": [*_AFRICA_TO_ASIA, *_ASIA_TO_AUSTRALIA[1:]],
+    "Pacific": [*_ASIA_TO_AUSTRALIA, *_turned(_AMERICAS)],
+    "Southern": [(-180.0, -90.0), (180.0, -90.0), (180.0, -35.0), (-180.0, -35.0)],
+}
+"""Outlines that meet on land wherever there is land; drawn by us, along 66 N, 35 S, 20 E and the
+Sunda islands. Nothing but the oceans' parts of them is kept."""
+
+CASPIAN = (46.0, 36.0, 55.5, 47.5)
+"""West, south, east, north of a sea that belongs to no ocean."""
 
 
 def read_topology(path: Path, layer: str) -> Iterator[tuple[str, bool, Ring]]:
@@ -85,6 +124,29 @@ def cut(rings: list[tuple[bool, Ring]], box: tuple[float, float, float, float]) 
                     yield hole, np.array(part.exterior.coords)
 
 
+def basins(land: list[tuple[bool, Ring]]) -> dict[str, list[tuple[bool, Ring]]]:
+    """Return the basins without the land."""
+    import shapely
+
+    solid = [shapely.make_valid(shapely.Polygon(ring)) for hole, ring in land if not hole]
+    ground = shapely.union_all([*solid, shapely.box(*CASPIAN)])
+    # 180 W to 290 E, so that no basin is cut by the date line
+    ground = shapely.union_all(
+        [
+            shapely.transform(ground, lambda xy, by=turn: np.add(xy, (by, 0.0)))
+            for turn in (-360.0, 0.0, 360.0)
+        ]
+    )
+    result: dict[str, list[tuple[bool, Ring]]] = {}
+    for name, outline in BASINS.items():
+        for part in shapely.get_parts(shapely.difference(shapely.Polygon(outline), ground)):
+            rings = [part.exterior, *part.interiors]
+            result.setdefault(name, []).extend(
+                (place > 0, np.array(ring.coords)) for place, ring in enumerate(rings)
+            )
+    return result
+
+
 def pack(named: dict[str, list[tuple[bool, Ring]]]) -> dict[str, NDArray[Any]]:
     """Turn rings by name into arrays of differences, which compress well."""
     steps, sizes, owner, holes = [], [], [], []
@@ -124,7 +186,12 @@ def main() -> None:
             units[unit] = list(cut(whole, box))
     coast = [(hole, ring) for _, hole, ring in read_topology(arguments.land, "land")]
     units = dict(sorted(units.items()))
-    for file, named in (("units.npz", units), ("coastline.npz", {"Land": coast})):
+    land = [ring for rings in units.values() for ring in rings]
+    for file, named in (
+        ("units.npz", units),
+        ("oceans.npz", basins(land)),
+        ("coastline.npz", {"Land": coast}),
+    ):
         # no time stamps: the same input gives the same bytes
         np.savez_compressed(arguments.out / file, allow_pickle=False, **pack(named))
 

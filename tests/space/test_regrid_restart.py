@@ -1,0 +1,121 @@
+"""Regridding a store: kills, lost chunks, and the Climate Data Operators on the result."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from ensembles import write_member
+from gridded import files_of, regridded
+
+from hpcbudget.errors import MissingChunkError
+from hpcbudget.space.grid import Grid
+from hpcbudget.space.regrid import regrid_store
+
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+from hpcbudget.space import regrid
+from hpcbudget.space.grid import Grid
+from hpcbudget.space.weights import Weights
+
+left, own = int(sys.argv[2]), Weights.apply
+def counted(*arguments, **options):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return own(*arguments, **options)
+Weights.apply = counted
+regrid.STRETCH_BYTES = 8 * 5000
+folder = Path(sys.argv[1])
+regrid.regrid_store(folder / "m.zarr", Grid.regular(15.0), folder / "o.zarr", preserve="integral")
+"""
+
+
+@pytest.mark.parametrize("moment", [0, 1, 7])
+def test_a_kill_leaves_nothing_visible_and_is_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    monkeypatch.setattr("hpcbudget.space.regrid.STRETCH_BYTES", 8 * 5000)
+    write_member(tmp_path / "m.zarr", 3)
+    grid = Grid.regular(15.0)
+    regrid_store(tmp_path / "m.zarr", grid, tmp_path / "whole.zarr", preserve="integral")
+    killed = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path), str(moment)], capture_output=True, check=False
+    )
+    assert killed.returncode == -9, killed.stderr.decode()
+    assert not (tmp_path / "o.zarr").exists()
+    calls = []
+    regrid_store(
+        tmp_path / "m.zarr", grid, tmp_path / "o.zarr", preserve="integral",
+        progress=lambda *facts: calls.append(facts),
+    )  # fmt: skip
+    assert files_of(tmp_path / "o.zarr") == files_of(tmp_path / "whole.zarr")
+    assert calls[-1] == ("ocean", 24, 24)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_another_job_does_not_go_on_from_these_marks(tmp_path: Path) -> None:
+    write_member(tmp_path / "m.zarr", 3)
+    subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path), "3"], capture_output=True, check=False
+    )
+    write_member(tmp_path / "m.zarr", 4)
+    grid = Grid.regular(15.0)
+    regrid_store(tmp_path / "m.zarr", grid, tmp_path / "o.zarr", preserve="mean")
+    regrid_store(tmp_path / "m.zarr", grid, tmp_path / "whole.zarr", preserve="mean")
+    assert files_of(tmp_path / "o.zarr") == files_of(tmp_path / "whole.zarr")
+
+
+def test_lost_chunks_are_refused(tmp_path: Path) -> None:
+    write_member(tmp_path / "m.zarr", 3)
+    (tmp_path / "m.zarr" / "ocean" / "c" / "1" / "0" / "0").unlink()
+    with pytest.raises(MissingChunkError, match="1 of 5 chunks are not stored"):
+        regrid_store(tmp_path / "m.zarr", Grid.regular(15.0), tmp_path / "o.zarr", preserve="mean")
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("preserve", ["integral", "mean"])
+def test_values_are_those_of_plain_arrays_and_open_without_warnings(
+    tmp_path: Path, preserve: str
+) -> None:
+    write_member(tmp_path / "m.zarr", 3)
+    out = tmp_path / "o.zarr"
+    regrid_store(tmp_path / "m.zarr", Grid.regular(15.0), out, preserve=preserve)  # type: ignore[arg-type]
+    with xr.open_zarr(tmp_path / "m.zarr", consolidated=False, chunks=None) as old:
+        land = old["land"].values.astype("f8")
+    with xr.open_zarr(out, chunks=None) as new:
+        found = new["land"].values
+    for step in (0, 13, 23):
+        expected = regridded(land[step], 12, 24, preserve)
+        assert found[step] == pytest.approx(expected, rel=1e-12, abs=1e-22, nan_ok=True)
+
+
+@pytest.mark.skipif(shutil.which("cdo") is None, reason="cdo absent (apt: cdo)")
+def test_cdo_reads_the_result_and_finds_our_totals(tmp_path: Path) -> None:
+    write_member(tmp_path / "m.zarr", 3)
+    out = tmp_path / "o.zarr"
+    regrid_store(
+        tmp_path / "m.zarr", Grid.regular(12.0), out, preserve="integral", variables=["land"]
+    )
+    # Debian's CDO has no zarr v3: the same variables and attributes as NetCDF
+    with xr.open_zarr(out, chunks=None) as new:
+        new.drop_encoding().to_netcdf(tmp_path / "o.nc", engine="netcdf4")
+        amounts = (new["land"] * new["cell_area"]).values
+    command = ["cdo", "-s", "-L", "-b", "F64", "fldint", "-selname,land", "o.nc", "sum.nc"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    with xr.open_dataset(tmp_path / "sum.nc") as opened:
+        totals = opened["land"].values.squeeze()
+    size = np.nansum(np.abs(amounts), axis=(1, 2))
+    assert np.abs(totals - np.nansum(amounts, axis=(1, 2))).max() < 1e-12 * size.max()
+    shown = subprocess.run(
+        ["cdo", "-s", "showdate", "o.nc"], cwd=tmp_path, capture_output=True, check=True, text=True
+    ).stdout.split()
+    assert (shown[0], shown[-1]) == ("2000-01-01", "2001-12-01")
