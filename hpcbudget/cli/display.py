@@ -51,7 +51,8 @@ def progress_display() -> Iterator[tuple[Callable[[Snapshot], None], float]]:
 def print_outcome(outcome: Outcome, *, as_json: bool = False, **further: Any) -> None:
     """Print how well the budget closes and where the report is."""
     account = outcome.closure
-    worst = float(account["value"].max())
+    judged = account["tolerance"] < float("inf")  # the others, such as the imbalance, are stated
+    worst = float(account.loc[judged, "value"].max())
     if as_json:
         facts = {
             "out": str(outcome.out),

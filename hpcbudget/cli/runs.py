@@ -160,10 +160,10 @@ def plan(
     from hpcbudget.workflow import prepare
 
     loaded = load_config(config, data=data)
-    _, planned = prepare(loaded, out)
+    catalogue, planned = prepare(loaded, out)
     count = workers or default_workers()
     pace = calibrate(planned)
-    facts = {
+    facts: dict[str, Any] = {
         "blocks": len(planned.blocks),
         "tasks": len(planned.blocks),
         "regions": len(planned.regions),
@@ -176,12 +176,21 @@ def plan(
         "output_bytes": planned.output_bytes,
         "output_files": planned.output_files,
     }
+    weights: dict[str, str] = {}
+    if loaded.maps:
+        from hpcbudget.maps.plan import plan_maps
+
+        maps = plan_maps(loaded, catalogue, out)
+        weights = maps.weights
+        facts |= maps.facts()
     if as_json:
-        print(json.dumps(facts))
+        print(json.dumps(facts | ({"maps_weights": weights} if weights else {})))
         return
     for name, value in facts.items():
         unit = f"  ({value / 1e9:.3f} GB)" if "bytes" in name else ""
         print(f"{name:<24} {value}{unit}")
+    for name, how in weights.items():
+        print(f"weights {name}: {how}")
 
 
 @app.command()

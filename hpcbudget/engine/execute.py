@@ -104,7 +104,8 @@ def execute(
     source = iter(blocks)
     tries: Counter[Unit] = Counter()
     room = _Room(client, progress)
-    futures = as_completed(raise_errors=False)
+    # with results: fetched the moment they are there, before their worker can be lost with them
+    futures = as_completed(with_results=True, raise_errors=False)
     flying: dict[object, Sequence[Unit]] = {}
 
     def launch(bundle: Sequence[Unit]) -> None:
@@ -124,8 +125,8 @@ def execute(
             launch(bundle)
 
     fill()
-    for future in futures:
-        for result in _results(future, flying.pop(future.key)):
+    for future, outcome in futures:
+        for result in _results(outcome, flying.pop(future.key)):
             if isinstance(result, Failed) and result.curable and tries[result.block] <= retries:
                 launch([result.block])
                 continue
@@ -162,12 +163,15 @@ class _Room:
         return self.size
 
 
-def _results(future: Any, bundle: Sequence[Unit]) -> list[Done | Failed]:
-    """Return what came of each block; a bundle that was lost whole is tried block by block."""
-    if future.status == "finished":
-        results: list[Done | Failed] = future.result()
-        return results
-    error = RuntimeError("cancelled") if future.status == "cancelled" else future.exception()
+def _results(outcome: Any, bundle: Sequence[Unit]) -> list[Done | Failed]:
+    """Return what came of each block; a bundle that was lost whole is tried block by block.
+
+    `outcome` is what dask hands out: the bundle's results, or the error as (type, value,
+    traceback), or the error itself.
+    """
+    if isinstance(outcome, list):
+        return outcome
+    error = outcome[1] if isinstance(outcome, tuple) else outcome
     if isinstance(error, OutputError):
         raise error
     return [Failed.of(block, error) for block in bundle]

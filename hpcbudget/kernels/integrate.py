@@ -169,6 +169,7 @@ def _add_tile(
     total: Any, error: Any, areas_m2: Any,
 ) -> None:  # fmt: skip
     """Add runs first .. last - 1 of field[cell] to total, error[group * 8], areas_m2[2, group]."""
+    # unsigned: numba then leaves out its tests for negative indices, a fifth of a short run's time
     for r in range(np.uint64(first), np.uint64(last)):
         g = group[r]
         high = load(total, LANES * g)

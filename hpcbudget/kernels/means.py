@@ -42,6 +42,38 @@ def accumulate(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def settle(
+    sums: Array, seen_seconds: Array, weight: Array, seconds: float, amounts: Array, known: _Index
+) -> tuple[float, float, bool, bool]:
+    """Turn sums into amounts, sums * weight, and begin anew: `sums`, `seen_seconds` become 0.
+
+    Parameters: all [cell]; `known` bool, in: where values were before, out: where they were now.
+    Returns the total of the amounts, the total of their magnitudes, whether some cell had a value
+    for a part of `seconds` only, and whether `known` is what it was. A weight of 0 counts nothing.
+    """
+    total, magnitude = 0.0, 0.0
+    partly, same = False, True
+    for start in range(0, sums.shape[0], _BLOCK):
+        # totals of blocks are of like size: little is lost in adding them
+        block, size = 0.0, 0.0
+        for cell in range(start, min(start + _BLOCK, sums.shape[0])):
+            amount = sums[cell] * weight[cell] if weight[cell] != 0.0 else 0.0
+            amounts[cell] = amount
+            block += amount
+            size += abs(amount)
+            now = seen_seconds[cell] == seconds
+            partly |= (not now) and seen_seconds[cell] != 0.0
+            same &= now == known[cell]
+            known[cell] = now
+            sums[cell] = 0.0
+        total += block
+        magnitude += size
+    if not partly:
+        seen_seconds[:] = 0.0
+    return total, magnitude, partly, same
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def spread_csr(amounts: Array, indptr: _Index, indices: _Index, shares: Array) -> Array:
     """Hand the amounts [source] over to [destination] by a CSR table of shares."""
     cells = indptr.shape[0] - 1
@@ -85,7 +117,8 @@ def spread_separable(
 def warm() -> None:
     """Compile everything for the types that maps use."""
     one, pointer, index = np.zeros(1), np.array([0, 1]), np.zeros(1, np.int32)
-    for dtype in (np.float32, np.float64):
-        accumulate(np.zeros((1, 1), dtype), one, one, one.copy(), one.copy())
+    accumulate(np.zeros((1, 1), np.float32), one, one, one.copy(), one.copy())
+    accumulate(np.zeros((1, 1)), one, one, one.copy(), one.copy())
+    settle(one.copy(), one.copy(), one, 1.0, one.copy(), np.zeros(1, np.bool_))
     spread_csr(one, pointer, index, one)
     spread_separable(np.zeros((1, 1)), pointer, index, one, pointer, index, one)

@@ -21,7 +21,7 @@ from hpcbudget.engine.read_ahead import read_ahead
 from hpcbudget.engine.work import Done
 from hpcbudget.errors import HpcBudgetError
 from hpcbudget.inputs.series import Series
-from hpcbudget.kernels.means import accumulate
+from hpcbudget.kernels.means import accumulate, settle
 from hpcbudget.maps.member import Balance, MemberKey, MemberMaps, MemberUnit
 from hpcbudget.maps.remap import Remap, load_remap
 from hpcbudget.maps.spans import Mask, Span, classes_of, steps_of
@@ -197,8 +197,6 @@ class _Sums:
 
     def __init__(self, remap: Remap, classes: int, cells: int) -> None:
         self.remap = remap
-        # counted cells only: whatever stands in the others changes nothing
-        self.counts = remap.weight != 0
         self.basis_m2 = remap.spread(remap.area_m2)
         self.kg, self.valid_m2_s = np.zeros((classes, cells)), np.zeros((classes, cells))
         self.seconds, self.before_kg, self.magnitude_kg = (np.zeros(classes) for _ in range(3))
@@ -207,7 +205,7 @@ class _Sums:
         self.native, self.seen, self.amounts = (np.zeros(remap.weight.size) for _ in range(3))
         # most records lack the same cells all along: where they lie is worked out once
         self.known = np.ones(remap.weight.size, dtype=bool)
-        self.known_m2 = self.basis_m2
+        self.known_m2, self.stale = self.basis_m2, False
 
     def add(
         self, into: int, values: npt.NDArray[np.floating], factor: Float, seconds: Float
@@ -224,23 +222,23 @@ class _Sums:
         """Hand what was summed over to the common grid."""
         if self.current < 0:
             return
-        at = self.current
-        np.multiply(self.native, self.remap.weight, out=self.amounts, where=self.counts)
-        self.before_kg[at] += float(self.amounts.sum())
-        self.magnitude_kg[at] += float(np.abs(self.amounts).sum())
-        self.kg[at] += self.remap.spread(self.amounts)
-        self.valid_m2_s[at] += self._valid_m2_s()
+        at, remap = self.current, self.remap
+        total, magnitude, partly, same = settle(
+            self.native, self.seen, remap.weight, self.run_seconds, self.amounts, self.known
+        )
+        self.before_kg[at] += total
+        self.magnitude_kg[at] += magnitude
+        self.kg[at] += remap.spread(self.amounts)
+        if partly:  # some cells came and went within the run
+            self.valid_m2_s[at] += remap.spread(self.seen * remap.area_m2)
+            self.seen[:] = 0.0
+        else:
+            if not same or self.stale:
+                self.known_m2 = remap.spread(self.known * remap.area_m2)
+            self.valid_m2_s[at] += self.run_seconds * self.known_m2
+        self.stale = partly
         self.seconds[at] += self.run_seconds
-        self.native[:], self.seen[:], self.run_seconds = 0.0, 0.0, 0.0
-
-    def _valid_m2_s(self) -> Float:
-        """Return the area with a value, times how long it had one."""
-        known = self.seen == self.run_seconds
-        if np.any(self.seen[~known]):  # some cells came and went within the run
-            return self.remap.spread(self.seen * self.remap.area_m2)
-        if not np.array_equal(known, self.known):
-            self.known, self.known_m2 = known, self.remap.spread(known * self.remap.area_m2)
-        return self.run_seconds * self.known_m2
+        self.run_seconds = 0.0
 
     def finish(self, classes: Mapping[str, list[int]]) -> _Term:
         """Add up classes to seasons."""

@@ -78,6 +78,17 @@ class MapsPlan:
         cells = self.reducer.frame.grid.size
         return sum(cells * (8 * len(self.averager.masks(u)) + 1) for u in self.units)
 
+    def facts(self) -> dict[str, int | str]:
+        """Return what ``hpcbudget plan`` shows."""
+        return {
+            "maps_of_members": len(self.units),
+            "tiles_of_ensembles": len(self.tiles),
+            "maps_grid": self.reducer.frame.grid.describe(),
+            "maps_read_bytes": self.read_bytes,
+            "maps_ledger_bytes": self.ledger_bytes,
+            "maps_peak_bytes_per_worker": self.peak_bytes,
+        }
+
     @cached_property
     def fingerprint(self) -> str:
         """Identify everything that the finished store depends on."""

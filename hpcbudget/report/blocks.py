@@ -128,7 +128,8 @@ def headline_table(run: Run, period: str) -> Table | None:
                 cells.append(Cell("–", "", "number"))
                 continue
             row = by_region[region]
-            note = f"{row['verdict']}, n = {int(row['n'])}"
+            pairs = " pairs" if family == "process" else ""
+            note = f"{row['verdict']}, n = {int(row['n'])}{pairs}"
             cells.append(number(row["mean"], mean_text(row["mean"], row["sd"]), note))
         rows.append(tuple(cells))
     headers = ("Component", "Method", *(BANDS[name] for name, _ in columns))

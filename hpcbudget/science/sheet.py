@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ class Sheet:
     """Names of the columns, blanks stripped; empty where a column has none."""
     below: tuple[str, ...]
     """Text in the row below the header where that is no data row, else empty."""
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[Row, ...]
     """Data rows: those with a number in the year column."""
     year_column: int
 
@@ -136,7 +137,7 @@ def read_sheet(path: Path, sheet: str | None = None, *, year: str = "year") -> S
     The file, sheet or header is not there, or the table has no rows.
     """
     origin = f"{path}, sheet {sheet!r}" if sheet else str(path)
-    rows = [tuple(row) for row in _rows(path, sheet, origin)]
+    rows = _rows(path, sheet, origin)
     titles_of = ([_text(cell) for cell in row] for row in rows)
     folded = ([title.casefold() for title in titles] for titles in titles_of)
     number = next((i for i, titles in enumerate(folded) if year.casefold() in titles), None)
@@ -148,49 +149,62 @@ def read_sheet(path: Path, sheet: str | None = None, *, year: str = "year") -> S
         )
     titles = [_text(cell) for cell in rows[number]]
     at = [title.casefold() for title in titles].index(year.casefold())
-    data = [row for row in rows[number + 1 :] if _is_year(row, at)]
+    data = tuple(row for row in rows[number + 1 :] if _is_year(row, at))
     if not data:
         raise InputError("no row with a year below the header", where=origin)
     width = len(titles)
-    under = rows[number + 1] if not _is_year(rows[number + 1], at) else ()
+    under: Row = rows[number + 1] if not _is_year(rows[number + 1], at) else ()
     return Sheet(
         origin=origin,
         groups=_padded(rows[number - 1] if number else (), width),
         header=tuple(titles),
         below=_padded(under, width),
-        rows=tuple(data),
+        rows=data,
         year_column=at,
     )
 
 
-def _rows(path: Path, sheet: str | None, origin: str) -> Iterator[Row]:
+def _rows(path: Path, sheet: str | None, origin: str) -> tuple[Row, ...]:
+    kind = path.suffix.casefold()
+    if kind not in (".csv", ".tsv", ".xlsx"):
+        raise InputError(
+            f"cannot read a table of type {path.suffix!r}",
+            where=origin,
+            fix="give a .csv, .tsv or .xlsx file",
+        )
     if not path.is_file():
         raise InputError("no such file", where=str(path), fix="correct the path of the table")
-    if path.suffix.casefold() == ".xlsx":
+    try:
+        return _read(str(path), sheet, path.stat().st_mtime_ns)
+    except InputError:
+        raise
+    except Exception as error:  # openpyxl and zipfile have no common base of theirs
+        raise InputError(f"cannot read the table: {error}", where=origin) from None
+
+
+@lru_cache(maxsize=32)
+def _read(path: str, sheet: str | None, mtime_ns: int) -> tuple[Row, ...]:
+    """Read all cells; several members share a sheet, and a run reads it twice."""
+    if path.casefold().endswith(".xlsx"):
         from openpyxl import load_workbook
 
         book = load_workbook(path, data_only=True, read_only=True)
         try:
             if sheet is not None and sheet not in book.sheetnames:
                 raise InputError(
-                    f"no sheet {sheet!r}", where=str(path),
+                    f"no sheet {sheet!r}",
+                    where=path,
                     fix=f"sheets: {', '.join(book.sheetnames)}",
-                )  # fmt: skip
-            yield from book[sheet or book.sheetnames[0]].iter_rows(values_only=True)
+                )
+            return tuple(book[sheet or book.sheetnames[0]].iter_rows(values_only=True))
         finally:
             book.close()
-    elif path.suffix.casefold() in (".csv", ".tsv"):
-        import csv
+    import csv
 
-        text = path.read_text(encoding="utf-8-sig")
-        commas = ";" if text.count(";") > text.count(",") else ","
-        separator = "\t" if path.suffix.casefold() == ".tsv" or "\t" in text else commas
-        yield from csv.reader(text.splitlines(), delimiter=separator)
-    else:
-        raise InputError(
-            f"cannot read a table of type {path.suffix!r}", where=origin,
-            fix="give a .csv, .tsv or .xlsx file",
-        )  # fmt: skip
+    text = Path(path).read_text(encoding="utf-8-sig")
+    commas = ";" if text.count(";") > text.count(",") else ","
+    separator = "\t" if path.casefold().endswith(".tsv") or "\t" in text else commas
+    return tuple(map(tuple, csv.reader(text.splitlines(), delimiter=separator)))
 
 
 def _is_year(row: Row, column: int) -> bool:

@@ -19,7 +19,7 @@ from hpcbudget.errors import RegridError
 from hpcbudget.files import unwritable
 from hpcbudget.space.grid import Array, Grid
 from hpcbudget.space.overlap import Table
-from hpcbudget.space.weights import CONSERVATIVE, Method, Weights
+from hpcbudget.space.weights import CONSERVATIVE, Method, Weights, same_cells
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -167,10 +167,15 @@ def from_dataset(ds: xr.Dataset, source: Grid | None, destination: Grid | None) 
     if method in CONSERVATIVE:
         scale = destination_area
         if normed:
-            covered = ds["frac_b"].values if "frac_b" in ds else np.ones(destination.size)
-            scale = destination_area * covered
+            if "frac_b" not in ds:
+                raise RegridError(
+                    "is normalised by the covered fraction frac_b, but does not hold it",
+                    fix="make the weights again with normalization destarea",
+                )
+            scale = destination_area * ds["frac_b"].values
             method = "conservative_normed"
         table = table._replace(data=table.data * scale[table.rows])
+        _refuse_spending_twice(table, source_area)
     else:
         destination_area = table.row_sums()
     edges = {"parallels": "parallels", "great circles": "great_circles"}.get(
@@ -196,25 +201,38 @@ def _method(ds: xr.Dataset) -> tuple[Method, bool]:
     for word, method in _METHODS.items():
         if word in text.lower():
             return method, normed or "normed" in text.lower()
-    return "conservative", normed
+    if text.strip():
+        raise RegridError(
+            f"was made by a method that is not known here: {text.strip()}",
+            fix="use conservative, bilinear or nearest weights",
+        )
+    return "conservative", normed  # weights alone, as xESMF keeps them; what they do is checked
+
+
+def _refuse_spending_twice(table: Table, source_area: Array) -> None:
+    """Raise if source cells give away clearly more area than they have."""
+    given = table.column_sums(len(source_area))
+    most = float((given / np.where(source_area > 0, source_area, np.inf)).max(initial=0.0))
+    if most > 1.1:
+        raise RegridError(
+            f"gives away up to {most:.3g} times the area of a source cell",
+            why="totals would not be kept",
+            fix="these weights are not conservative, or not for these grids; make them again",
+        )
 
 
 def _check(ds: xr.Dataset, letter: str, word: str, grid: Grid | None, recorded: str) -> Grid:
     """Return the grid of one side: the caller's, checked, or that of the file."""
     which = "source" if letter == "a" else "destination"
+    known = ds.attrs.get(recorded)
+    own = _grid_of_file(ds, letter, word) if grid is None or known is None else None
     if grid is None:
-        if f"yv_{letter}" not in ds:
+        if own is None:
             raise RegridError(
                 f"does not hold the corners of the {which} grid",
                 fix=f"name the {which} grid as well",
             )
-        dims = ds[f"{word}_grid_dims"].values if f"{word}_grid_dims" in ds else [0]
-        shape = tuple(int(n) for n in dims[::-1])
-        corners = [_degrees(ds[f"{v}_{letter}"]) for v in ("yv", "xv")]
-        cells = corners[0].shape[0]
-        if int(np.prod(shape)) != cells:
-            shape = (cells,)
-        return Grid.polygons(*corners, shape=shape, rule="corners of a weights file")
+        return own
     sizes = (ds.sizes.get(d) for d in (f"n_{letter}", f"{word}_grid_size"))
     size = next((n for n in sizes if n is not None), grid.size)
     if size != grid.size:
@@ -223,14 +241,27 @@ def _check(ds: xr.Dataset, letter: str, word: str, grid: Grid | None, recorded: 
             why="weights of another grid give numbers that look right and are wrong",
             fix="make the weights again for this grid",
         )
-    known = ds.attrs.get(recorded)
-    if known is not None and known != grid.content_hash():
+    other = known != grid.content_hash() if known is not None else False
+    if other or (known is None and own is not None and not same_cells(grid, own)):
         raise RegridError(
             f"is for another {which} grid of the same size",
             why="weights of another grid give numbers that look right and are wrong",
             fix="make the weights again for this grid",
         )
     return grid
+
+
+def _grid_of_file(ds: xr.Dataset, letter: str, word: str) -> Grid | None:
+    """Grid that the corners in a file describe, None without corners."""
+    if f"yv_{letter}" not in ds or f"xv_{letter}" not in ds:
+        return None
+    dims = ds[f"{word}_grid_dims"].values if f"{word}_grid_dims" in ds else [0]
+    shape = tuple(int(n) for n in dims[::-1])
+    corners = [_degrees(ds[f"{v}_{letter}"]) for v in ("yv", "xv")]
+    cells = corners[0].shape[0]
+    if int(np.prod(shape)) != cells:
+        shape = (cells,)
+    return Grid.polygons(*corners, shape=shape, rule="corners of a weights file")
 
 
 def _area(ds: xr.Dataset, name: str, grid: Grid) -> Array:

@@ -93,9 +93,10 @@ class Weights:
 
     @cached_property
     def normalised(self) -> Array:
-        """Weights (entry,) of `table` as files hold them: shares of the destination cell, or of
-        what is covered of it (``conservative_normed``).
-        """  # noqa: D205
+        """Weights (entry,) of `table` as files hold them.
+
+        Shares of the destination cell, or of what is covered of it (``conservative_normed``).
+        """
         table = self.table
         if self.method not in CONSERVATIVE:
             return table.data
@@ -201,13 +202,8 @@ class Weights:
         RegridError
             Cells that lie elsewhere: another order, other longitudes, another grid.
         """
-        if grid == self.source:
-            return self
-        if grid.size == self.source.size:
-            one, other = (_directions(g) for g in (grid, self.source))
-            size = np.sqrt(np.maximum(grid.area_m2(1.0), 1e-12))
-            if (np.linalg.norm(one - other, axis=1) < 1e-3 * size).all():
-                return replace(self, source=grid)
+        if same_cells(grid, self.source):
+            return replace(self, source=grid)
         raise RegridError(
             f"the weights are for another grid ({self.source.describe()})",
             why="they would give numbers that look right and are wrong",
@@ -289,6 +285,26 @@ def weights_key(source: Grid, destination: Grid, method: str, edges: str) -> str
     """Return the hash (32 hex digits) of everything that weights depend on."""
     parts = ("1", source.content_hash(), destination.content_hash(), method, edges)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def same_cells(one: Grid, other: Grid) -> bool:
+    """Return whether two grids have the same cells in the same order, to a thousandth of a cell.
+
+    Examples
+    --------
+    >>> grid = Grid.regular(10.0)
+    >>> same_cells(grid, Grid.polygons(*grid.corners()))
+    True
+    >>> same_cells(grid, Grid.boxes(grid.lat_edges_deg, grid.lon_edges_deg + 10.0))
+    False
+    """
+    if one.size != other.size:
+        return False
+    if one == other:
+        return True
+    apart = np.linalg.norm(_directions(one) - _directions(other), axis=1)
+    size = np.sqrt(np.maximum(one.area_m2(1.0), 1e-12))
+    return bool((apart < 1e-3 * size).all())
 
 
 def _directions(grid: Grid) -> Array:

@@ -50,13 +50,21 @@ def test_what_fails_is_named_and_all_else_is_done(client: Client, tmp_path: Path
     assert {unit.name for unit in tally.failed} == {"bad-1", "killer-1", "bug-1"}
     assert tally.done == len(units) - 3
     assert all(work.tries(unit) >= 1 for unit in units)
-    assert work.tries(Chore("bad-1")) == 1, "bad data stay bad"
-    assert work.tries(Chore("bug-1")) == 3
     with pytest.raises(BlockError, match="3 blocks failed") as caught:
         tally.settle()
     assert "chunk 3.0.0 is truncated" in str(caught.value)
     assert "killer-1" in str(caught.value)
     assert len(Ledger(tmp_path).failures()) == 3
+
+
+@pytest.mark.slow
+def test_only_what_may_be_cured_is_tried_again(client: Client, tmp_path: Path) -> None:
+    work = FaultyWork(tmp_path)
+    units = chores(*GOOD, "bad-1", "bug-1", "flaky-2")
+    tally = execute(client, work, units, Progress(tmp_path, len(units), 0), retries=2)
+    tries = {name: work.tries(Chore(name)) for name in ("bad-1", "bug-1", "flaky-2")}
+    assert tries == {"bad-1": 1, "bug-1": 3, "flaky-2": 3}
+    assert {unit.name for unit in tally.failed} == {"bad-1", "bug-1"}
 
 
 @pytest.mark.slow

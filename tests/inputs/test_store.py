@@ -12,7 +12,8 @@ from flux_files import make_config, write_netcdf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcbudget.errors import HpcBudgetError
+from hpcbudget.errors import HpcBudgetError, MissingChunkError
+from hpcbudget.inputs import zarr_source
 from hpcbudget.inputs.catalogue import Catalogue, open_catalogue
 from hpcbudget.inputs.ingest import ingest
 from hpcbudget.inputs.store import Store
@@ -91,3 +92,30 @@ def test_fingerprint_follows_the_files_of_the_steps(
 def test_bad_input_range(stores: dict[str, Store]) -> None:
     with pytest.raises(HpcBudgetError, match="not within 0 to 36"):
         stores["zarr"].read(30, 40)
+
+
+@pytest.mark.parametrize("pipeline", ["zarr", "zarrs"])
+def test_both_decoders_agree_and_check(
+    pipeline: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if pipeline == "zarrs":
+        pytest.importorskip("zarrs")
+    else:
+        monkeypatch.setattr(zarr_source, "_ZARRS", None)
+    values = np.random.default_rng(3).normal(0, 1e-9, (12, 6, 12))
+    write_netcdf(tmp_path / "a.nc", values=values)
+    ingest([str(tmp_path / "a.nc")], tmp_path / "a.zarr")
+    with zarr_source.ZarrSource(str(tmp_path / "a.zarr")) as source:
+        np.testing.assert_array_equal(source.read("nbp"), values)
+        np.testing.assert_array_equal(source.read("nbp", (3,)), values[3])
+    shard = tmp_path / "a.zarr/nbp/c/0/0/0"
+    whole = shard.read_bytes()
+    for place in np.random.default_rng(1).integers(0, len(whole), 40):
+        damaged = bytearray(whole)
+        damaged[place] ^= 16
+        shard.write_bytes(damaged)
+        with (
+            zarr_source.ZarrSource(str(tmp_path / "a.zarr")) as source,
+            pytest.raises(MissingChunkError),
+        ):
+            source.read("nbp")

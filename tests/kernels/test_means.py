@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcbudget.kernels.means import accumulate, spread_csr, spread_separable
+from hpcbudget.kernels.means import accumulate, settle, spread_csr, spread_separable
 
 
 @given(st.integers(1, 30), st.integers(1, 50), st.sampled_from(["f4", "f8"]), st.integers(0, 99))
@@ -44,3 +44,29 @@ def test_separable_and_general_shares_agree() -> None:
     assert np.allclose(spread_separable(amounts, *csr(rows), *csr(columns)), expected, rtol=1e-13)
     table = np.kron(rows, columns)
     assert np.allclose(spread_csr(amounts.ravel(), *csr(table)), expected.ravel(), rtol=1e-13)
+
+
+@given(st.integers(1, 9000), st.integers(0, 99))
+def test_settling_is_a_product_and_begins_anew(cells: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    sums, weight = random.normal(size=cells), random.random(cells)
+    weight[random.random(cells) < 0.2] = 0.0
+    sums[weight == 0] = random.choice([np.nan, np.inf, 1.0], (weight == 0).sum())
+    seen = random.choice([0.0, 3.0], cells)
+    expected = np.where(weight != 0, sums, 0.0) * weight
+    there, amounts, known = seen == 3.0, np.empty(cells), np.zeros(cells, bool)
+    total, magnitude, partly, same = settle(sums, seen, weight, 3.0, amounts, known)
+    assert np.array_equal(amounts, expected)
+    assert abs(total - expected.sum()) <= 1e-13 * magnitude
+    assert np.isclose(magnitude, np.abs(expected).sum(), rtol=1e-13)
+    assert (partly, same) == (False, not there.any())
+    assert np.array_equal(known, there)
+    assert not sums.any()
+    assert not seen.any()
+
+
+def test_values_that_came_and_went_are_told() -> None:
+    seen, known = np.array([3.0, 1.0]), np.ones(2, bool)
+    *_, partly, same = settle(np.zeros(2), seen, np.ones(2), 3.0, np.zeros(2), known)
+    assert (partly, same) == (True, False)
+    assert seen.tolist() == [3.0, 1.0]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,23 @@ def test_bad_input_names_its_place(tmp_path):
     (tmp_path / "t.doc").write_text("")
     with pytest.raises(InputError, match=r"type '\.doc'"):
         read_sheet(tmp_path / "t.doc")
+
+
+def test_what_is_no_workbook_or_no_text_is_refused(tmp_path):
+    (tmp_path / "t.xlsx").write_bytes(b"no zip")
+    (tmp_path / "t.csv").write_bytes(b"year,A\n2000,\xff\n")
+    for name in ("t.xlsx", "t.csv"):
+        with pytest.raises(InputError, match="cannot read the table"):
+            read_sheet(tmp_path / name)
+
+
+def test_a_table_that_changed_is_read_again(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("year,A\n2000,1\n")
+    assert read_sheet(path).column(1) == [1.0]
+    path.write_text("year,A\n2000,2\n")
+    os.utime(path, ns=(1, 1))
+    assert read_sheet(path).column(1) == [2.0]
 
 
 def test_a_year_that_stands_twice_is_refused(tmp_path, regions):

@@ -117,6 +117,37 @@ def test_esmf_areas_close_the_total():
     assert read.area_mismatch > 1e-3
 
 
+@pytest.mark.parametrize(
+    "name", ["displaced_pole_80x120_to_2x2", "gaussian_n48_to_2x2", "rotated_pole_0.88_to_1x1"]
+)
+def test_golden_grids_as_scrip_files_to_a_weights_file(shared_data, tmp_path, name):
+    """From grid files to a weights file, as a user goes, and to ESMF's numbers."""
+    reference = np.load(shared_data / "esmf_golden" / f"{name}.npz")
+    grids = []
+    for side in ("src", "dst"):
+        lat, lon = reference[f"{side}_lat_b"], reference[f"{side}_lon_b"]
+        if lat.ndim == 1:
+            lon, lat = np.meshgrid(lon, lat)
+        corners = [
+            np.stack([a[:-1, :-1], a[:-1, 1:], a[1:, 1:], a[1:, :-1]], -1).reshape(-1, 4)
+            for a in (lat, lon)
+        ]
+        shape = np.array(lat.shape[::-1], np.int32) - 1
+        xr.Dataset(
+            {
+                "grid_dims": ("rank", shape),
+                "grid_corner_lat": (("cell", "corner"), corners[0], {"units": "degrees"}),
+                "grid_corner_lon": (("cell", "corner"), corners[1], {"units": "degrees"}),
+            }
+        ).to_netcdf(tmp_path / f"{side}.nc", engine="netcdf4")
+        grids.append(Grid.parse(tmp_path / f"{side}.nc"))
+    write_weights(make_weights(*grids), tmp_path / "w.nc")
+    with xr.open_dataset(tmp_path / "w.nc") as ds:
+        np.testing.assert_array_equal(ds["row"] - 1, reference["row"])
+        np.testing.assert_array_equal(ds["col"] - 1, reference["col"])
+        np.testing.assert_allclose(ds["S"], reference["S"], atol=1e-10, rtol=0)
+
+
 def test_bad_input_files_for_other_grids_are_refused(tmp_path):
     source, destination = regional_pair()
     write_weights(make_weights(source, destination), tmp_path / "w.nc")
@@ -125,6 +156,10 @@ def test_bad_input_files_for_other_grids_are_refused(tmp_path):
     shifted = Grid.polygons(source.corner_lat_deg, source.corner_lon_deg + 5, shape=source.shape)
     with pytest.raises(RegridError, match="another source grid of the same size"):
         read_weights(tmp_path / "w.nc", source=shifted)
+    foreign = weights_dataset(make_weights(source, destination)).drop_attrs()
+    assert from_dataset(foreign, source, destination).source == source
+    with pytest.raises(RegridError, match="another source grid of the same size"):
+        from_dataset(foreign, shifted, destination)
     xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "no.nc", engine="netcdf4")
     with pytest.raises(RegridError, match="no weights"):
         read_weights(tmp_path / "no.nc")
@@ -136,6 +171,19 @@ def test_bad_input_files_for_other_grids_are_refused(tmp_path):
     only["col"] = only["col"] + 1000
     with pytest.raises(RegridError, match="outside the grids"):
         from_dataset(only.drop_attrs(), source, destination)
+
+
+def test_bad_input_methods_are_not_guessed():
+    source, destination = Grid.regular(10.0), Grid.regular(30.0)
+    only = weights_dataset(make_weights(source, destination))[["S", "row", "col"]].drop_attrs()
+    picks = only.isel(n_s=slice(None, None, 9)).assign(S=only["S"][::9] * 0 + 1.0)
+    with pytest.raises(RegridError, match="not conservative"):  # nearest neighbours
+        from_dataset(picks, source, destination)
+    assert from_dataset(picks.assign_attrs(map_method="Nearest"), source, destination)
+    with pytest.raises(RegridError, match="Patch"):
+        from_dataset(only.assign_attrs(map_method="Higher-order Patch"), source, destination)
+    with pytest.raises(RegridError, match="frac_b"):
+        from_dataset(only.assign_attrs(normalization="fracarea"), source, destination)
 
 
 def test_the_cache_is_by_content_and_survives_many_writers(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def curvilinear():
 @pytest.mark.esmf
 @needs_esmf
 @pytest.mark.parametrize("method", ["conservative", "conservative_normed"])
-def test_golden_native_and_esmf_weights_agree(method):
+def test_native_and_esmf_weights_agree(method):
     for source, destination in (
         (Grid.regular(10.0), Grid.gaussian(8)),
         (curvilinear(), Grid.regular(5.0)),

@@ -30,4 +30,6 @@ class SlowRunner(importlib.abc.MetaPathFinder):
         return spec
 
 
-sys.meta_path.insert(0, SlowRunner())
+# imported for other reasons too, such as a search for doctests
+if "SLOW_BLOCKS" in os.environ:
+    sys.meta_path.insert(0, SlowRunner())
