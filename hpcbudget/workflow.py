@@ -173,7 +173,7 @@ def run_part(
         )
     ledger = Ledger(out)
     with ledger.lock(shared=True):
-        catalogue, plan = prepare(config, out)
+        catalogue, plan = prepare(config, out, look=False)
         write_provenance(out, config, catalogue, plan)
         mine = plan.part(index, count)
         left = pending(plan, ledger, mine)
