@@ -26,8 +26,9 @@ from hpcbudget.engine.progress import Progress, Snapshot
 from hpcbudget.engine.provenance import write_provenance
 from hpcbudget.engine.tally import Clock
 from hpcbudget.engine.work import Unit, Work
-from hpcbudget.errors import ConfigError
+from hpcbudget.errors import ConfigError, HpcBudgetError
 from hpcbudget.inputs.catalogue import Catalogue, open_catalogue
+from hpcbudget.inputs.check import CheckReport
 from hpcbudget.inputs.series import SeriesKey
 from hpcbudget.maps.account import map_rows
 from hpcbudget.maps.plan import MapsPlan, plan_maps
@@ -38,9 +39,11 @@ from hpcbudget.science.annual import annual, decades
 from hpcbudget.science.budget import imbalance_rows, members_of_run, run_budget
 from hpcbudget.science.closure import Row, closure_account, require_closure
 from hpcbudget.science.gcb import recipe
+from hpcbudget.science.reconcile import area_rows
 from hpcbudget.science.rehearse import rehearse
 from hpcbudget.science.results import science_tables
 from hpcbudget.science.tables import with_tables
+from hpcbudget.space.regions import RegionSet, ids_by_set, load_region_set, region_ids
 
 AUDIT = "zones = whole field"
 
@@ -63,12 +66,14 @@ class Outcome:
     closure: pd.DataFrame
 
 
-def prepare(config: Config, out: Path) -> tuple[Catalogue, Plan]:
+def prepare(config: Config, out: Path, *, look: bool = True) -> tuple[Catalogue, Plan]:
     """Open the inputs and plan the run; nothing is computed yet.
 
     The science is rehearsed too: a wrong column or adjustment stops the run here, not at its end.
+    With `look`, a field of each series is read for values that cannot be fluxes; the parts of an
+    array leave that to the submission, which has done it once for all.
     """
-    catalogue = open_catalogue(config)
+    catalogue = open_catalogue(config, look=look)
     plan = make_plan(config, catalogue, out)
     keys = (series.key for series in catalogue.series)
     set_of = {region: name for name, ids in plan.region_sets for region in ids}
@@ -78,6 +83,26 @@ def prepare(config: Config, out: Path) -> tuple[Catalogue, Plan]:
         {region: set_of.get(region, "") for region in plan.regions},
     )
     return catalogue, plan
+
+
+def rehearsal_problems(config: Config, inputs: CheckReport) -> list[HpcBudgetError]:
+    """Return what is wrong beside the inputs: region sets, tables, adjustments, period names."""
+    problems: list[HpcBudgetError] = []
+    sets: list[RegionSet] = []
+    for spec in config.regions:
+        try:
+            sets.append(load_region_set(spec, config.data_root))
+        except HpcBudgetError as error:
+            problems.append(error)
+    if problems or inputs.problems:
+        return problems
+    set_of = {region: name for name, ids in ids_by_set(sets).items() for region in ids}
+    series = [(row.family, row.member, row.member, row.component) for row in inputs.rows]
+    try:
+        rehearse(config, series, {region: set_of.get(region, "") for region in region_ids(sets)})
+    except HpcBudgetError as error:
+        problems.append(error)
+    return problems
 
 
 def run_config(
@@ -282,6 +307,7 @@ def analyse(
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Compute all tables, and the closure account with the further `rows`."""
     periods = config.periods or decades(fluxes)
+    rows = [*rows, *area_rows(fluxes, config.statistics)]
     tables = {
         "monthly": monthly_table(fluxes),
         "annual": annual_table(annual(fluxes)),

@@ -39,7 +39,7 @@ class Problem:
         return self.series.store.step_bytes * self.series.store.n_steps / 1e9
 
 
-def measure(shape: Shape, folder: Path, rounds: int = 3) -> Iterator[Row]:
+def measure(shape: Shape, folder: Path, rounds: int = 7) -> Iterator[Row]:
     """Yield a row per form of storage."""
     stores = write_stores(shape, folder)
     with TemporaryDirectory(dir=folder) as out:

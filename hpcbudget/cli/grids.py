@@ -75,6 +75,10 @@ def weights(
     out: Annotated[Path, typer.Option("--out", "-o", help="Weight file to write (netCDF).")],
     method: Method = "conservative",
     backend: Backend = "native",
+    edges: Annotated[
+        Literal["parallels", "great_circles"] | None,
+        typer.Option(help="Edges of boxes; ESMF takes great circles. Default: parallels."),
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Write conservative weights between two grids as an ESMF weight file.
@@ -91,9 +95,10 @@ def weights(
     if backend == "xesmf":
         made = xesmf_weights(*grids, method)
     else:
-        made = cached_weights(*grids, method=method, threads=workers or default_workers())
+        threads = workers or default_workers()
+        made = cached_weights(*grids, method=method, edges=edges, threads=threads)
     write_weights(made, out)
-    print(out)
+    print(f"{out}: edges {made.edges}, areas differ from boxes by {made.area_mismatch:.1e}")
 
 
 @app.command()
@@ -135,7 +140,9 @@ def regrid(
     grid = Grid.parse(to)
     made = regrid_store(
         store,
-        grid if weight_file is None else read_weights(weight_file, destination=grid),
+        grid
+        if weight_file is None
+        else read_weights(weight_file, source=Grid.parse(str(store)), destination=grid),
         out,
         preserve=preserve,
         min_valid=min_valid,

@@ -32,7 +32,7 @@ from hpcbudget.cli.display import (
     status_text,
     tell,
 )
-from hpcbudget.errors import ClosureError, ConfigError, Problems
+from hpcbudget.errors import ClosureError, ConfigError, Problems, raise_all, status_of
 
 if TYPE_CHECKING:
     from hpcbudget.engine.sites import Site
@@ -114,20 +114,19 @@ def check(
     """
     from hpcbudget.config import load_config
     from hpcbudget.inputs.check import COLUMNS, check_table
-    from hpcbudget.space.regions import load_region_set
+    from hpcbudget.workflow import rehearsal_problems
 
     loaded = load_config(config, data=data)
-    for spec in loaded.regions:
-        load_region_set(spec, loaded.data_root)
     found = check_table(loaded)
+    problems = [*found.problems, *rehearsal_problems(loaded, found)]
     if as_json:
         shown = {
             "rows": [row.as_dict() for row in found.rows],
-            "problems": [str(problem) for problem in found.problems],
+            "problems": [str(problem) for problem in problems],
             "warnings": list(found.warnings),
         }
         print(json.dumps(shown, indent=1))
-        raise typer.Exit(found.exit_status)
+        raise typer.Exit(status_of(Problems(problems)) if problems else 0)
     for family, rows in found.by_family().items():
         print_table(family, COLUMNS, [row.cells() for row in rows])
         if explain:
@@ -136,8 +135,7 @@ def check(
                     print(f"  {row.member} {row.component}: {line}")
     for warning in found.warnings:
         print(f"warning: {warning}")
-    if found.problems:
-        raise Problems(found.problems)
+    raise_all(problems)
     print("no problems")
 
 

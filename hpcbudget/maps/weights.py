@@ -38,7 +38,8 @@ def choose_weights(options: MapsOptions, destination: Grid, root: Path) -> Choos
             kind = "separable boxes" if isinstance(weights.overlap, BoxOverlap) else "polygons"
             edges = weights.edges.replace("_", " ")
             shown = {"native": f"native, {kind}, {edges}", "xesmf": "xesmf"}.get(how, how)
-            off = f"; cell areas differ by up to {weights.area_mismatch:.1e}"
+            mismatch = weights.area_mismatch
+            off = f"; cell areas differ by up to {mismatch:.1e}" if mismatch else ""
             made[key] = weights, f"{grid.describe()}: {shown}{off}"
         return made[key]
 
