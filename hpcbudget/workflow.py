@@ -33,6 +33,7 @@ from hpcbudget.inputs.series import SeriesKey
 from hpcbudget.maps.account import map_rows
 from hpcbudget.maps.plan import MapsPlan, plan_maps
 from hpcbudget.report.page import build_report
+from hpcbudget.report.run import load_run
 from hpcbudget.report.tables import annual_table, monthly_table, write_tables
 from hpcbudget.science.adjust import adjust
 from hpcbudget.science.annual import annual, decades
@@ -64,6 +65,10 @@ class Outcome:
     out: Path
     report: Path | None
     closure: pd.DataFrame
+
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook."""
+        return load_run(self.out)._repr_html_()
 
 
 def prepare(config: Config, out: Path, *, look: bool = True) -> tuple[Catalogue, Plan]:

@@ -21,7 +21,8 @@ LAYERS = [
     {"engine", "science"},
     {"maps"},
     {"report"},
-    {"bench", "api", "workflow"},
+    {"api", "workflow"},
+    {"bench"},
     {"cli", "__init__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -105,9 +105,11 @@ def slurm_client(
         with Client(cluster) as client, keeper:
             if workers.minimum is None:
                 cluster.scale(jobs=workers.jobs)
+                asked = f"{workers.jobs}"
             else:
                 cluster.adapt(minimum_jobs=workers.least_jobs, maximum_jobs=workers.jobs)
-            tell(f"{workers.jobs} jobs of {workers.per_job} workers asked of SLURM")
+                asked = f"{workers.least_jobs} to {workers.jobs}"
+            tell(f"jobs of workers: {asked}, each with {workers.per_job}")
             yield client
 
 

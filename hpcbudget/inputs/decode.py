@@ -17,6 +17,8 @@ import numpy.typing as npt
 from hpcbudget.errors import InputError
 from hpcbudget.kernels.blank import blank
 
+EVERYTHING = (-np.inf, np.inf)
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -28,11 +30,17 @@ class Decoding:
         Raw numbers that mean "no value".
     scale, offset : float
         ``value = raw * scale + offset``.
+    valid : (float, float)
+        Least and greatest raw number that is a value; CF's ``valid_range``.
+    unsigned : bool
+        Signed integers that mean unsigned ones (attribute ``_Unsigned`` of netCDF-3 files).
     """
 
     fills: tuple[float, ...] = ()
     scale: float = 1.0
     offset: float = 0.0
+    valid: tuple[float, float] = EVERYTHING
+    unsigned: bool = False
 
     def result_type(self, raw: np.dtype[Any]) -> np.dtype[np.floating[Any]]:
         """Return float32 for unpacked float32 (and float16), else float64."""
@@ -58,14 +66,29 @@ class Decoding:
         if raw.dtype == kind and not self.packed:
             values = np.ascontiguousarray(raw)
             blank(values, _as_stored(self.fills, values.dtype))
+            if self.valid != EVERYTHING:
+                values[self._outside(values)] = np.nan
             return values
+        if self.unsigned:
+            raw = raw.view(_unsigned(raw.dtype))
         values = raw.astype(kind)
         if self.packed:
             values *= self.scale
             values += self.offset
         for fill in _as_stored(self.fills, raw.dtype):
             values[raw == fill] = np.nan
+        if self.valid != EVERYTHING:
+            values[self._outside(raw)] = np.nan
         return values
+
+    def _outside(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        least, greatest = (raw.dtype.type(v) if np.isfinite(v) else v for v in self.valid)
+        outside: npt.NDArray[np.bool_] = (raw < least) | (raw > greatest)
+        return outside
+
+
+def _unsigned(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(f"{dtype.byteorder}u{dtype.itemsize}")
 
 
 def _as_stored(fills: tuple[float, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -91,7 +114,8 @@ def decoding_of(
     Parameters
     ----------
     attrs : mapping
-        Attributes of the variable: _FillValue, missing_value, scale_factor, add_offset.
+        Attributes of the variable: _FillValue, missing_value, scale_factor, add_offset,
+        valid_range, valid_min, valid_max, _Unsigned.
     dtype : numpy.dtype
         Stored type.
     declared : iterable of float
@@ -112,9 +136,18 @@ def decoding_of(
     for name in ("_FillValue", "missing_value", "FillValue"):
         if name in attrs:
             fills.extend(_numbers(attrs[name], name, where))
+    unsigned = dtype.kind == "i" and str(attrs.get("_Unsigned", "")).lower() == "true"
+    # netCDF's fill value for what was never written holds without any attribute; bytes have none
     if dtype.kind == "f":
-        # netCDF's fill value for what was never written holds without any attribute
         fills.append(float(netCDF4.default_fillvals[f"f{min(max(dtype.itemsize, 4), 8)}"]))
+    elif dtype.itemsize > 1 and "_FillValue" not in attrs:
+        fills.append(float(netCDF4.default_fillvals[f"{dtype.kind}{dtype.itemsize}"]))
+    valid = _valid_range(attrs, where)
+    if unsigned:  # attributes are stored signed, too
+        turn = 256.0**dtype.itemsize
+        fills = [f + turn if f < 0 else f for f in fills]
+        least, greatest = (v + turn if -turn < v < 0 else v for v in valid)
+        valid = (least, greatest)
     scale = _numbers(attrs.get("scale_factor", 1.0), "scale_factor", where)[0]
     offset = _numbers(attrs.get("add_offset", 0.0), "add_offset", where)[0]
     if scale == 0 or not np.isfinite(scale) or not np.isfinite(offset):
@@ -124,7 +157,26 @@ def decoding_of(
             fix="mend the attributes of the variable",
         )
     finite = sorted({f for f in fills if not np.isnan(f)})
-    return Decoding(tuple(finite), scale, offset)
+    return Decoding(tuple(finite), scale, offset, valid, unsigned)
+
+
+def _valid_range(attrs: Mapping[str, Any], where: str) -> tuple[float, float]:
+    """Return the least and greatest raw number that is a value (CF 2.5.1)."""
+    if "valid_range" in attrs:
+        both = _numbers(attrs["valid_range"], "valid_range", where)
+        if len(both) != 2:
+            raise InputError(
+                f"attribute valid_range is {attrs['valid_range']!r}, not two numbers",
+                where=where,
+                fix="mend the attribute of the variable",
+            )
+        return both[0], both[1]
+    least, greatest = EVERYTHING
+    if "valid_min" in attrs:
+        least = _numbers(attrs["valid_min"], "valid_min", where)[0]
+    if "valid_max" in attrs:
+        greatest = _numbers(attrs["valid_max"], "valid_max", where)[0]
+    return least, greatest
 
 
 def _numbers(value: Any, name: str, where: str) -> list[float]:

@@ -14,7 +14,7 @@ from hpcbudget.errors import (
     InputError,
     raise_all,
 )
-from hpcbudget.inputs.decode import Decoding, decoding_of
+from hpcbudget.inputs.decode import EVERYTHING, Decoding, decoding_of
 from hpcbudget.inputs.flux import FluxDefinition, define_flux
 from hpcbudget.inputs.layout import Layout, find_variable, lay_out, time_dim_of
 from hpcbudget.inputs.plain import plain_attributes
@@ -161,6 +161,11 @@ def decoding_notes(files: Sequence[OpenedFile]) -> list[str]:
     if any(f.decoding.packed for f in files):
         pairs = sorted({(f.decoding.scale, f.decoding.offset) for f in files})
         notes.append("unpacked with " + "; ".join(f"x {s:g} + {o:g}" for s, o in pairs[:3]))
+    if files[0].decoding.unsigned:
+        notes.append("integers read as unsigned (_Unsigned)")
+    if files[0].decoding.valid != EVERYTHING:
+        least, greatest = files[0].decoding.valid
+        notes.append(f"numbers outside {least:g} .. {greatest:g} are missing (valid_range)")
     return notes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from hpcbudget.config import Config
 from hpcbudget.engine.block import whole_chunks
 from hpcbudget.engine.plan import BASE_BYTES, DECODE_COPIES, worker_memory
 from hpcbudget.engine.read_ahead import READ_BYTES
-from hpcbudget.errors import ConfigError, PlanError
+from hpcbudget.errors import ConfigError, GridError, PlanError, raise_all
 from hpcbudget.files import replace_folder, unwritable, write_atomic
 from hpcbudget.inputs.catalogue import Catalogue
 from hpcbudget.inputs.series import Series
@@ -146,16 +147,17 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
 
     Raises
     ------
-    ConfigError
-        Nothing can be mapped.
+    ConfigError, Problems
+        Nothing can be mapped, or a name or the common grid is not known.
     PlanError
         A worker would need more memory than it may have.
-    GridError, RegridError
-        The common grid is not understood, or a member's cells cannot be shared out.
+    RegridError
+        A member's cells cannot be shared out.
     """
     options = config.maps
     if options is None:
         raise ConfigError("the configuration asks for no maps", fix="add maps: {grid: '1'}")
+    refuse_unknown(options, catalogue, config.data_root)
     grid = _common_grid(options, config.data_root)
     area_m2 = grid.area_m2(config.radius_m)
     series, left_out = _mappable(catalogue, options)
@@ -227,9 +229,42 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
     return MapsPlan(averager, reducer, units, tiles, described, left_out, peak)
 
 
+def refuse_unknown(options: MapsOptions, catalogue: Catalogue, root: Path) -> None:
+    """Raise for every name in the options that nothing in the run has.
+
+    Raises
+    ------
+    ConfigError, Problems
+        With the nearest name that there is.
+    """
+    keys = [series.key for series in catalogue.series]
+    checks = (
+        ("families", options.families, {k.family for k in keys}),
+        ("components", options.components, {k.component for k in keys} | {TOTAL}),
+        ("weights", tuple(options.weights), {k.member for k in keys}),
+    )
+    problems = []
+    for name, given, known in checks:
+        for one in sorted(set(given) - known):
+            near = difflib.get_close_matches(one, sorted(known), n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            fix = f"{hint}There are: {', '.join(sorted(known))}"
+            where = f"maps.{name}"
+            problems.append(ConfigError(f"nothing is named {one!r}", where=where, fix=fix))
+    for member, how in sorted(options.weights.items()):
+        if how not in ("native", "xesmf") and not (root / how).exists():
+            where = f"maps.weights.{member}"
+            fix = "give native, xesmf, or the path of a weights file below the data root"
+            problems.append(ConfigError(f"no such file: {root / how}", where=where, fix=fix))
+    raise_all(problems)
+
+
 def _common_grid(options: MapsOptions, root: Path) -> Grid:
     path = root / options.grid
-    return Grid.parse(path if path.exists() else options.grid)
+    try:
+        return Grid.parse(path if path.exists() else options.grid)
+    except GridError as error:
+        raise ConfigError(error.what, where="maps.grid", why=error.why, fix=error.fix) from error
 
 
 def _mappable(

@@ -1,7 +1,7 @@
 """Which months a map is the mean of, and which steps of a member hold them.
 
-A span is a run of months with a name (a period of years, or one month); a season is a choice of
-calendar months within it. December counts with January and February of the same calendar year, so
+A span is a run of whole years with a name; a season is a choice of calendar months within it. Maps of
+every month are those of the twelve months of each single year. December counts with January and February of the same calendar year, so
 every mean over a period rests on the period's own months.
 """
 
@@ -92,12 +92,11 @@ def spans_of(
         if seasons
     ]
     if "every_month" in options.seasons:
-        months = {
-            month for first, last in chosen.values() for month in range(first * 12, (last + 1) * 12)
-        }
-        spans.extend(
-            Span(f"{m // 12:04d}-{m % 12 + 1:02d}", m, m + 1, (ALL,)) for m in sorted(months)
-        )
+        taken = {span.name for span in spans}
+        years = {year for first, last in chosen.values() for year in range(first, last + 1)}
+        for year in sorted(years):
+            name = f"{year:04d}" if f"{year:04d}" not in taken else f"{year:04d} by month"
+            spans.append(Span(name, year * 12, (year + 1) * 12, MONTHS))
     return tuple(spans)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import dask
 import pytest
 from distributed import Client, LocalCluster
-
 from faulty_work import Chore, FaultyWork
+
 from hpcbudget.engine.execute import BUNDLE_BLOCKS, bundle_size, execute, execute_alone
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.progress import Progress

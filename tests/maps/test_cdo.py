@@ -88,7 +88,7 @@ def test_cdo_reads_our_maps_and_finds_our_totals(tmp_path: Path) -> None:
     for i, name in enumerate(NAMES):
         write_field(tmp_path / f"{name}.nc", smooth(i, 36, 72))
     found = maps_of(tmp_path, "4")
-    chosen = found[["mean", "cell_area", "lat_bnds", "lon_bnds"]].isel(period=0)
+    chosen = found[["mean", "cell_area", "lat_bnds", "lon_bnds"]].isel(season=0)
     plain = chosen.drop_vars([n for n in chosen.coords if n not in ("lat", "lon")])
     for name in ("lat", "lon"):
         plain[name].attrs["bounds"] = f"{name}_bnds"
@@ -96,5 +96,5 @@ def test_cdo_reads_our_maps_and_finds_our_totals(tmp_path: Path) -> None:
     cdo(tmp_path, "fldint", "-selname,mean", "map.nc", "sum.nc")
     with xr.open_dataset(tmp_path / "sum.nc") as opened:
         total = float(opened["mean"].squeeze())
-    amounts = found["mean"].isel(period=0) * found["cell_area"]
+    amounts = found["mean"].isel(season=0) * found["cell_area"]
     assert abs(total - float(amounts.sum())) < 1e-12 * float(np.abs(amounts).sum())

@@ -85,5 +85,5 @@ def test_a_curvilinear_common_grid(
     found = make_maps(config, tmp_path / "out")
     assert found["mean"].dims[-2:] == ("y", "x")
     assert Grid.from_dataset(found, "cell_area") == rotated(30, 40)
-    here = found["mean"].squeeze().isel(period=6).values
+    here = found["mean"].squeeze().isel(season=6).values
     assert here == pytest.approx(values[6], rel=1e-9, abs=1e-16, nan_ok=True)

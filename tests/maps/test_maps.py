@@ -107,8 +107,9 @@ def test_statistics_are_those_of_plain_arrays(
 def test_every_month_is_a_map(folder: Path, fields: dict[str, np.ndarray], tmp_path: Path) -> None:
     maps = {"grid": "15", "periods": {"x": [2001, 2001]}, "seasons": "every_month"}
     found = make_maps(configure(folder, {"inversion": {"A": {}}}, maps), tmp_path / "out")
-    assert found["period"].values.tolist() == [f"2001-{m:02d}" for m in range(1, 13)]
-    here = found["mean"].sel(family="inversion", component="land", period="2001-07").squeeze()
+    assert found["period"].values.tolist() == ["2001"]
+    assert found["season"].values.tolist()[::4] == ["Jan", "May", "Sep"]
+    here = found["mean"].sel(family="inversion", component="land", season="Jul").squeeze()
     close(here, regridded(fields["A"][18].astype("f8"), 12, 24, "integral"))
 
 
@@ -240,3 +241,22 @@ def test_bad_input_nothing_to_map(folder: Path, tmp_path: Path) -> None:
     maps = {"grid": "15", "periods": {"late": [2050, 2059]}}
     with pytest.raises(ConfigError, match="nothing to make maps of"):
         make_maps(configure(folder, {"inversion": {"A": {}}}, maps), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"grid": "fifteen"}, "maps.grid"),
+        ({"families": ["inversions"]}, "did you mean 'inversion'"),
+        ({"components": ["lnad"]}, "did you mean 'land'"),
+        ({"weights": {"B": "native"}}, "'B'"),
+        ({"weights": {"A": "absent.nc"}}, "absent.nc"),
+    ],
+)
+def test_bad_input_unknown_names(
+    folder: Path, tmp_path: Path, wrong: dict[str, object], named: str
+) -> None:
+    maps = {"grid": "15", "periods": {"x": [2000, 2001]}, **wrong}
+    with pytest.raises(ConfigError) as caught:
+        make_maps(configure(folder, {"inversion": {"A": {}}}, maps), tmp_path / "out")
+    assert named in str(caught.value)
