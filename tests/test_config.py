@@ -50,18 +50,28 @@ def test_resolved_text_means_the_same_configuration() -> None:
         ("regions: [{name: x, bands: {a: [0, 1]}, boxes: {b: [0, 1, 0, 1]}}]", "exactly one of"),
         ("name: twice", "stands twice"),
         ("name: [unclosed", "not valid YAML"),
+        ("{a: b}: c", "plain word"),
         ("ensembles: [{family: inversion, members: {'../x': {paths: a.nc}}}]", "../x"),
         ("ensembles: [{family: inversion, members: {..: {paths: a.nc}}}]", "pattern"),
         ("adjustments: [{kind: rivers, name: r, families: [inversion]}]", "source"),
     ],
 )
 def test_bad_input_names_key_and_remedy(bad_input: str, message: str) -> None:
+    key = bad_input.partition(":")[0]
+    kept = MINIMAL.partition("ensembles:")[0] if key == "ensembles" else MINIMAL
     with pytest.raises(ConfigError, match=r".") as caught:
-        key = bad_input.partition(":")[0]
-        kept = MINIMAL.partition("ensembles:")[0] if key == "ensembles" else MINIMAL
         parse(f"{kept}\n{bad_input}\n")
     assert message in str(caught.value)
     assert "small.yaml" in str(caught.value)
+
+
+def test_anchors_and_merge_keys_are_yaml_too() -> None:
+    text = MINIMAL.replace(
+        "      A: {paths: a.nc}", "      A: &a {paths: a.nc}\n      C: {<<: *a, model: A}"
+    )
+    members = parse(text).ensembles[0].members
+    assert members["C"].paths == ("a.nc",)
+    assert members["C"].model == "A"
 
 
 def test_bad_input_all_problems_come_at_once() -> None:

@@ -77,6 +77,16 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted; finished blocks are kept, run again to go on", file=sys.stderr)
         raise SystemExit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        print(
+            f"error: {type(error).__name__}: {error}\n"
+            "  why:   this was not foreseen: a defect of hpcbudget\n"
+            "  fix:   please report it with what --debug prints",
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from None
 
 
 @app.callback(invoke_without_command=True)

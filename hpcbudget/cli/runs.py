@@ -332,7 +332,7 @@ def _run_shown(config: Any, out: Path, **options: Any) -> Outcome:
 
 def _parse_part(text: str) -> tuple[int, int]:
     index, slash, count = text.partition("/")
-    if not (slash and index.isdigit() and count.isdigit()):
+    if not (slash and text.isascii() and index.isdecimal() and count.isdecimal()):
         raise ConfigError(f"--part {text!r} is not I/N", fix="for example --part 3/16")
     return int(index), int(count)
 

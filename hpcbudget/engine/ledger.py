@@ -101,14 +101,16 @@ class Ledger:
                     ) from None
             if not shared:
                 file.truncate(0)
-                me = {"host": socket.gethostname(), "pid": os.getpid(), "job": _our_job()}
+                me = {"host": socket.gethostname(), "pid": os.getpid(), "job": _our_turn()}
                 file.write(json.dumps(me))
                 file.flush()
             yield
 
 
-def _our_job() -> str | None:
-    return os.environ.get("SLURM_JOB_ID")
+def _our_turn() -> tuple[str, int] | None:
+    """Return the number of our SLURM job and how often it was requeued."""
+    job = os.environ.get("SLURM_JOB_ID")
+    return (job, int(os.environ.get("SLURM_RESTART_COUNT", "0"))) if job else None
 
 
 def _an_earlier_turn_of_our_job(holder: str) -> bool:
@@ -116,8 +118,9 @@ def _an_earlier_turn_of_our_job(holder: str) -> bool:
 
     That one may go on for a while. Whatever it still writes is what we write.
     """
+    ours = _our_turn()
     try:
-        job = json.loads(holder)["job"]
+        job, turn = json.loads(holder)["job"]
     except (ValueError, KeyError, TypeError):
         return False
-    return job is not None and job == _our_job()
+    return ours is not None and job == ours[0] and turn < ours[1]

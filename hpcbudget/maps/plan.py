@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,17 +15,25 @@ from hpcbudget.config import Config
 from hpcbudget.engine.block import whole_chunks
 from hpcbudget.engine.plan import BASE_BYTES, DECODE_COPIES, worker_memory
 from hpcbudget.engine.read_ahead import READ_BYTES
-from hpcbudget.errors import ConfigError, GridError, PlanError, raise_all
+from hpcbudget.errors import ConfigError, PlanError
 from hpcbudget.files import replace_folder, unwritable, write_atomic
 from hpcbudget.inputs.catalogue import Catalogue
 from hpcbudget.inputs.series import Series
 from hpcbudget.maps.averager import Averager
+from hpcbudget.maps.choices import (
+    common_grid,
+    components_of,
+    families_of,
+    mappable,
+    refuse_unknown,
+    votes_of,
+)
 from hpcbudget.maps.member import Kept, MemberKey, MemberUnit, find_maps, open_maps
 from hpcbudget.maps.reducer import Reducer
 from hpcbudget.maps.remap import Remap
 from hpcbudget.maps.spans import spans_of
 from hpcbudget.maps.store import Frame, create_store
-from hpcbudget.maps.votes import PARTS_OF_PROCESS, PROCESS, TOTAL, Sums, Tile, Vote
+from hpcbudget.maps.votes import Sums, Tile, Vote
 from hpcbudget.maps.weights import choose_weights
 from hpcbudget.options import MapsOptions
 from hpcbudget.space.grid import Grid
@@ -158,9 +165,9 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
     if options is None:
         raise ConfigError("the configuration asks for no maps", fix="add maps: {grid: '1'}")
     refuse_unknown(options, catalogue, config.data_root)
-    grid = _common_grid(options, config.data_root)
+    grid = common_grid(options, config.data_root)
     area_m2 = grid.area_m2(config.radius_m)
-    series, left_out = _mappable(catalogue, options)
+    series, left_out = mappable(catalogue, options)
     spans = spans_of(
         options,
         config.periods,
@@ -189,7 +196,7 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
         )
     covered = {unit.span for unit in units}
     spans = tuple(span for span in spans if span.name in covered)
-    votes = _votes(units)
+    votes = votes_of(units)
     attributes = {
         "title": config.title or config.name,
         "sign": "positive to the atmosphere",
@@ -206,8 +213,8 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
     frame = Frame(
         grid,
         area_m2,
-        _families(votes),
-        tuple(sorted({vote.component for vote in votes})),
+        families_of(votes),
+        components_of(votes),
         spans,
         options.quantiles,
         options.tile_mb * 1e6,
@@ -227,69 +234,6 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
             fix="raise engine.memory_gb, choose a coarser maps.grid or smaller maps.tile_mb",
         )
     return MapsPlan(averager, reducer, units, tiles, described, left_out, peak)
-
-
-def refuse_unknown(options: MapsOptions, catalogue: Catalogue, root: Path) -> None:
-    """Raise for every name in the options that nothing in the run has.
-
-    Raises
-    ------
-    ConfigError, Problems
-        With the nearest name that there is.
-    """
-    keys = [series.key for series in catalogue.series]
-    checks = (
-        ("families", options.families, {k.family for k in keys}),
-        ("components", options.components, {k.component for k in keys} | {TOTAL}),
-        ("weights", tuple(options.weights), {k.member for k in keys}),
-    )
-    problems = []
-    for name, given, known in checks:
-        for one in sorted(set(given) - known):
-            near = difflib.get_close_matches(one, sorted(known), n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            fix = f"{hint}There are: {', '.join(sorted(known))}"
-            where = f"maps.{name}"
-            problems.append(ConfigError(f"nothing is named {one!r}", where=where, fix=fix))
-    for member, how in sorted(options.weights.items()):
-        if how not in ("native", "xesmf") and not (root / how).exists():
-            where = f"maps.weights.{member}"
-            fix = "give native, xesmf, or the path of a weights file below the data root"
-            problems.append(ConfigError(f"no such file: {root / how}", where=where, fix=fix))
-    raise_all(problems)
-
-
-def _common_grid(options: MapsOptions, root: Path) -> Grid:
-    path = root / options.grid
-    try:
-        return Grid.parse(path if path.exists() else options.grid)
-    except GridError as error:
-        raise ConfigError(error.what, where="maps.grid", why=error.why, fix=error.fix) from error
-
-
-def _mappable(
-    catalogue: Catalogue, options: MapsOptions
-) -> tuple[dict[MemberKey, tuple[Series, ...]], tuple[str, ...]]:
-    found: dict[MemberKey, tuple[Series, ...]] = {}
-    left_out: list[str] = []
-
-    def key_of(series: Series) -> MemberKey:
-        k = series.key
-        return MemberKey(k.family, k.component, k.model, k.member)
-
-    for key, group in groupby(sorted(catalogue.series, key=lambda s: s.key), key=key_of):
-        terms = tuple(group)
-        if options.families and key.family not in options.families:
-            continue
-        wanted = options.components
-        needed_for_total = TOTAL in wanted and key.component in ("land", "ocean")
-        if wanted and key.component not in wanted and not needed_for_total:
-            continue
-        if any(series.grid.kind == "zonal" for series in terms):
-            left_out.append(f"{key}: zonal means have no place along a parallel")
-            continue
-        found[key] = terms
-    return found, tuple(left_out)
 
 
 def _remaps(
@@ -313,26 +257,6 @@ def _remaps(
             described[str(key)] = how
         names[key] = tuple(own)
     return names, described, largest
-
-
-def _votes(units: tuple[MemberUnit, ...]) -> tuple[Vote, ...]:
-    keys = sorted({unit.key for unit in units})
-    votes = [Vote(k.family, k.component, k.model, k.member, (k,)) for k in keys]
-    has = {(k.family, k.model, k.member, k.component): k for k in keys}
-    for k in keys:
-        other = has.get((k.family, k.model, k.member, "ocean"))
-        own = (k.family, k.model, k.member, TOTAL)
-        if k.component == "land" and other is not None and own not in has:
-            votes.append(Vote(k.family, TOTAL, k.model, k.member, (k, other)))
-    return tuple(sorted(votes))
-
-
-def _families(votes: tuple[Vote, ...]) -> tuple[str, ...]:
-    present = {(vote.family, vote.component) for vote in votes}
-    families = {family for family, _ in present}
-    if set(PARTS_OF_PROCESS) <= present:
-        families.add(PROCESS)
-    return tuple(sorted(families))
 
 
 def _fingerprints(

@@ -1,8 +1,8 @@
 """Which months a map is the mean of, and which steps of a member hold them.
 
-A span is a run of whole years with a name; a season is a choice of calendar months within it. Maps of
-every month are those of the twelve months of each single year. December counts with January and February of the same calendar year, so
-every mean over a period rests on the period's own months.
+A span is a run of whole years with a name; a season is a choice of calendar months within it. Maps
+of every month are those of the twelve months of each single year. December counts with January and
+February of the same calendar year, so every mean over a period rests on the period's own months.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SEASONS: Final[dict[str, tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class Span:
-    """A run of months that maps are means of.
+    """A run of years that maps are means within.
 
     Attributes
     ----------

@@ -12,6 +12,10 @@ from hpcbudget.space.named_grids import healpix, octahedral
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
 
 
+LARGEST_NUMBER = 4096
+"""Beyond the finest models of today (o2560, HEALPix zoom 12); more is a slip of the finger."""
+
+
 def parse_grid(text: str | Path) -> Grid:
     """Return the grid that a user's text means.
 
@@ -40,6 +44,11 @@ def parse_grid(text: str | Path) -> Grid:
         return Grid.regular(float(dlat), float(dlon) if dlon else None)
     if match := re.fullmatch(r"(n|o|hp)(\d+)(r?)", name.lower()):
         kind, number, ring = match.group(1), int(match.group(2)), match.group(3)
+        if not 1 <= number <= LARGEST_NUMBER:
+            raise GridError(
+                f"{name!r}: the number of such a grid is 1 to {LARGEST_NUMBER}",
+                fix="n80, o320, hp32, ... are grids in use",
+            )
         if kind == "hp":
             return healpix(number, "ring" if ring else "nested")
         if not ring:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_runs_of_chunks_join_up_and_stay_small(
     runs = list(whole_chunks(record, start, stop, aim))
     assert runs[0][0] == start
     assert runs[-1][1] == stop
-    assert all(a[1] == b[0] for a, b in zip(runs, runs[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(runs))
     for first, last in runs:
         inner = [e for e in edges if first < e < last]
         assert (last - first) * 10 <= aim or not inner

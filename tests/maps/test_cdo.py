@@ -46,7 +46,7 @@ def smooth(seed: int, rows: int, columns: int, *, gaps: bool = False) -> np.ndar
 def maps_of(folder: Path, grid: str, **options: object) -> xr.Dataset:
     maps = {"grid": grid, "periods": {"x": [2000, 2000]}, "seasons": "every_month", **options}
     config = configure(folder, {"inversion": {name: {} for name in NAMES}}, maps)
-    return make_maps(config, folder / "out").squeeze()
+    return make_maps(config, folder / "out").isel(season=slice(0, 3)).squeeze()
 
 
 def test_mean_and_sd_are_those_of_cdo(tmp_path: Path) -> None:

@@ -215,6 +215,18 @@ def test_top_down_minus_bottom_up_and_totals(
     close(total, np.nanmean(votes, axis=0))
 
 
+def test_process_models_alone_have_a_total(
+    folder: Path, fields: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    ensembles = {"land_process": {"A": {}}, "ocean_process": {"B": {}}}
+    maps = {"grid": "15", "periods": {"x": [2000, 2001]}}
+    found = make_maps(configure(folder, ensembles, maps), tmp_path / "out").squeeze()
+    land, ocean = models(fields, np.arange(24), "integral", "A B")
+    known = np.isfinite(land) | np.isfinite(ocean)
+    total = np.where(known, np.nan_to_num(land) + np.nan_to_num(ocean), np.nan)
+    close(found["mean"].sel(family="process", component="total"), total)
+
+
 def test_land_outside_the_land_fraction_is_no_land(tmp_path: Path) -> None:
     fraction = np.zeros((18, 36))
     fraction[:, :18] = 0.25
