@@ -10,10 +10,18 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hpcbudget.errors import ConfigError, HpcBudgetError, raise_all
 from hpcbudget.options import (
@@ -58,7 +66,7 @@ class Config(Model):
     maps: MapsOptions | None = None
     adjustments: tuple[AnyAdjustment, ...] = ()
     tables: tuple[TableEnsemble, ...] = ()
-    ensembles: tuple[EnsembleOptions, ...] = Field(min_length=1)
+    ensembles: tuple[EnsembleOptions, ...] = ()
 
     @field_validator("period")
     @classmethod
@@ -74,6 +82,12 @@ class Config(Model):
             if first > last:
                 raise ValueError(f"{name}: the first year {first} comes after the last {last}")
         return value
+
+    @model_validator(mode="after")
+    def _some_members(self) -> Self:
+        if not self.ensembles and not self.tables:
+            raise ValueError("there are no members: give ensembles or tables")
+        return self
 
     @property
     def radius_m(self) -> float:

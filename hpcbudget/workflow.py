@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import xarray as xr
+import yaml
 
 from hpcbudget.config import Config, parse_config
 from hpcbudget.engine.cluster import Connect, dashboard_of, local_client
@@ -342,7 +343,9 @@ def resolved_config(out: Path) -> Config:
             where=str(out),
             fix="give the --out of a run; 'hpcbudget run CONFIG --out OUT' makes one",
         )
-    return parse_config(path.read_text(encoding="utf-8"), origin=path.absolute())
+    text = path.read_text(encoding="utf-8")
+    # the root as it was resolved then: neither the environment of today nor the place of OUT counts
+    return parse_config(text, origin=path.absolute(), data=Path(yaml.safe_load(text)["data"]))
 
 
 def start_over(out: Path) -> None:

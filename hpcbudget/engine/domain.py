@@ -96,7 +96,7 @@ class Domain:
         raw = self.to_bytes()
         name = sha256(raw).hexdigest()[:32]
         path = folder / f"{name}.domain"
-        if not path.exists():
+        if not path.exists() or path.read_bytes() != raw:  # one that was damaged is mended
             write_atomic(path, raw)
         return name
 

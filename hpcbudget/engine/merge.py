@@ -19,7 +19,7 @@ from hpcbudget.engine.block import Block
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.plan import Plan
 from hpcbudget.engine.totals import Totals
-from hpcbudget.errors import BlockError, InputError
+from hpcbudget.errors import BlockError, ConfigError, InputError
 from hpcbudget.inputs.series import Series, SeriesKey
 
 Float = npt.NDArray[np.float64]
@@ -139,7 +139,7 @@ def collect(
             why="a budget without them would be wrong",
             fix="run again: finished blocks are not repeated",
         )
-    return _dataset(merged, plan), audit
+    return _dataset(merged, plan, period), audit
 
 
 def _some(blocks: Sequence[Block]) -> str:
@@ -148,9 +148,10 @@ def _some(blocks: Sequence[Block]) -> str:
     return "\n".join(named + ([f"... and {more} more"] if more else []))
 
 
-def _dataset(merged: dict[tuple[str, str, str, str], Monthly], plan: Plan) -> xr.Dataset:
-    first = min(int(m.number[0]) for m in merged.values())
-    last = max(int(m.number[-1]) for m in merged.values())
+def _dataset(
+    merged: dict[tuple[str, str, str, str], Monthly], plan: Plan, period: tuple[int, int] | None
+) -> xr.Dataset:
+    first, last = _months(merged, period)
     n_time = last - first + 1
     shape = (len(merged), len(plan.regions), n_time)
     flux, valid, missing = (np.full(shape, np.nan) for _ in range(3))
@@ -162,7 +163,7 @@ def _dataset(merged: dict[tuple[str, str, str, str], Monthly], plan: Plan) -> xr
         missing[i, :, at] = month.missing
         seconds[i, at] = month.seconds
     names = ("family", "model", "member", "component")
-    columns = list(zip(*merged, strict=True))
+    columns = list(zip(*merged, strict=True)) or [()] * len(names)
     set_of = {region: name for name, ids in plan.region_sets for region in ids}
     dims = ("series", "region", "time")
     return xr.Dataset(
@@ -173,13 +174,34 @@ def _dataset(merged: dict[tuple[str, str, str, str], Monthly], plan: Plan) -> xr
             "month_seconds": (("series", "time"), seconds),
         },
         coords={
-            **{n: ("series", np.array(c)) for n, c in zip(names, columns, strict=True)},
-            "resolution": ("series", np.array([_coarse(m.resolution) for m in merged.values()])),
+            **{n: ("series", np.array(c, dtype=str)) for n, c in zip(names, columns, strict=True)},
+            "resolution": (
+                "series",
+                np.array([_coarse(m.resolution) for m in merged.values()], str),
+            ),
             "region": np.array(plan.regions),
             "region_set": ("region", np.array([set_of.get(r, "") for r in plan.regions])),
             "time": _month_starts(first, n_time),
         },
     )
+
+
+def _months(
+    merged: dict[tuple[str, str, str, str], Monthly], period: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Return the first and last month number of all members; without any, those of the period."""
+    if merged:
+        return (
+            min(int(m.number[0]) for m in merged.values()),
+            max(int(m.number[-1]) for m in merged.values()),
+        )
+    if period is None:
+        raise ConfigError(
+            "an analysis of tables alone needs its years",
+            where="key period",
+            fix="period: [1990, 2020]",
+        )
+    return period[0] * 12, period[1] * 12 + 11
 
 
 def _coarse(resolution: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from hpcbudget.engine.runner import Runner
 from hpcbudget.errors import PlanError
 from hpcbudget.inputs.catalogue import Catalogue
 from hpcbudget.inputs.series import Series, SeriesKey
-from hpcbudget.space.regions import RegionSet, load_region_set
+from hpcbudget.space.regions import ids_by_set, load_region_set, region_ids
 from hpcbudget.space.zones import Zones
 
 # Interpreter, libraries and compiled kernels of a worker, before any data (held by a test).
@@ -24,6 +23,10 @@ BASE_BYTES = 450_000_000
 DECODE_COPIES = 2
 # A domain in memory: as stored, plus the kernel's tables made from it.
 DOMAIN_COPIES = 3
+# Domains that a worker keeps, see `hpcbudget.engine.domain.load_integrator`.
+DOMAINS_KEPT = 4
+# Arrays (step, zone) of the kernel: sums, missing and valid area, and one in between.
+ZONE_ARRAYS = 4
 
 
 @dataclass(frozen=True)
@@ -89,49 +92,38 @@ def make_plan(config: Config, catalogue: Catalogue, out: Path) -> Plan:
         If a worker would need more memory than it may have.
     """
     sets = [load_region_set(spec, config.data_root) for spec in config.regions]
-    runner, regions, region_sets, domain_bytes = _runner(config, catalogue.series, sets, out)
-    block_bytes = config.engine.block_mb * 1e6
-    blocks = tuple(b for s in catalogue.series for b in cut(s, block_bytes))
-    peak = _peak_bytes(config, catalogue.series, domain_bytes)
-    plan = Plan(runner, blocks, regions, region_sets, peak)
+    zones_of: dict[str, Zones] = {}
+    domains: dict[SeriesKey, str] = {}
+    domain_bytes = in_flight = 0
+    for one in catalogue.series:
+        grid = one.grid.content_hash()
+        if grid not in zones_of:
+            zones_of[grid] = Zones.build(one.grid, sets, config.overlap)
+        weight, area_m2 = one.measure(config.radius_m)
+        domain = Domain.build(zones_of[grid], weight, area_m2, one.grid.row_length)
+        domains[one.key] = domain.save(out / "domains")
+        domain_bytes = max(domain_bytes, domain.nbytes)
+        in_flight = max(in_flight, _in_flight(one, domain, config.engine.prefetch))
+    threads = config.engine.threads_per_worker
+    kept = DOMAINS_KEPT * DOMAIN_COPIES * domain_bytes
+    plan = Plan(
+        Runner(out, {s.key: s for s in catalogue.series}, domains, config.engine.prefetch),
+        tuple(b for s in catalogue.series for b in cut(s, config.engine.block_mb * 1e6)),
+        region_ids(sets),
+        tuple(ids_by_set(sets).items()),
+        BASE_BYTES + kept + threads * in_flight,
+    )
     _refuse_if_too_large(plan, config)
     return plan
 
 
-def _runner(
-    config: Config, series: Iterable[Series], sets: list[RegionSet], out: Path
-) -> tuple[Runner, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...], int]:
-    zones_of: dict[str, Zones] = {}
-    domains: dict[SeriesKey, str] = {}
-    largest = 0
-    zones: Zones | None = None
-    for one in series:
-        grid = one.grid.content_hash()
-        if grid not in zones_of:
-            zones_of[grid] = Zones.build(one.grid, sets, config.overlap)
-        zones = zones_of[grid]
-        weight, area_m2 = one.measure(config.radius_m)
-        domain = Domain.build(zones, weight, area_m2, one.grid.row_length)
-        domains[one.key] = domain.save(out / "domains")
-        largest = max(largest, domain.nbytes)
-    if zones is None:
-        raise PlanError("there is nothing to read", fix="give the configuration some members")
-    region_sets = tuple((name, tuple(ids)) for name, ids in zones.region_sets.items())
-    prefetch = config.engine.prefetch
-    runner = Runner(out, {s.key: s for s in series}, domains, prefetch)
-    return runner, tuple(zones.regions), region_sets, largest
-
-
-def _peak_bytes(config: Config, series: Iterable[Series], domain_bytes: int) -> int:
-    """Bound one worker's memory: per thread the chunks in flight, and the domains it keeps."""
-    chunk = max(
-        (stop - start) * s.store.step_bytes
-        for s in series
-        for start, stop in whole_chunks(s, *s.steps, READ_BYTES)
+def _in_flight(series: Series, domain: Domain, prefetch: int) -> int:
+    """Bound what one thread holds of a series: reads in flight, and the totals of their zones."""
+    steps = max(b - a for a, b in whole_chunks(series, *series.steps, READ_BYTES))
+    zones = domain.indptr.size - 1
+    return steps * (
+        (1 + prefetch + DECODE_COPIES) * series.store.step_bytes + ZONE_ARRAYS * 8 * zones
     )
-    in_flight = (1 + config.engine.prefetch + DECODE_COPIES) * chunk
-    kept = 4 * DOMAIN_COPIES * domain_bytes
-    return BASE_BYTES + config.engine.threads_per_worker * in_flight + kept
 
 
 def worker_memory(config: Config, workers: int = 1) -> int:

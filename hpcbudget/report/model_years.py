@@ -146,7 +146,8 @@ def agreement_in_time(models: pd.DataFrame, *, least_years: int = 5) -> pd.DataF
             if len(both) < least_years or both.shape[1] < 2:
                 continue
             series, mean = both["own"], both.drop(columns="own").mean(axis=1)
-            correlation = float(np.corrcoef(series, mean)[0, 1])
+            varies = series.std() > 0 and mean.std() > 0  # a constant correlates with nothing
+            correlation = float(np.corrcoef(series, mean)[0, 1]) if varies else np.nan
             rows.append(
                 (key[0], component, key[1], len(both), series.std(), mean.std(), correlation)
             )

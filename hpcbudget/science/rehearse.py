@@ -73,8 +73,8 @@ def _zeros(
     time = pd.date_range(f"{first:04d}-01", periods=MONTHS_PER_YEAR, freq="MS")
     shape = (len(series), len(region_set_of), time.size)
     dims = ("series", "region", "time")
-    names = dict(zip(("family", "model", "member", "component"), zip(*series, strict=True),
-                     strict=True)) if series else {}  # fmt: skip
+    columns = list(zip(*series, strict=True)) or [()] * 4
+    names = dict(zip(("family", "model", "member", "component"), columns, strict=True))
     return xr.Dataset(
         {
             "flux_pgc_yr": (dims, np.zeros(shape)),
@@ -86,7 +86,7 @@ def _zeros(
             "time": time,
             "region": list(region_set_of),
             "region_set": ("region", list(region_set_of.values())),
-            "resolution": ("series", ["month"] * len(series)),
-            **{name: ("series", list(column)) for name, column in names.items()},
+            "resolution": ("series", np.array(["month"] * len(series), dtype=str)),
+            **{name: ("series", np.array(column, dtype=str)) for name, column in names.items()},
         },
     )

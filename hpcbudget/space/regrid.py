@@ -6,6 +6,8 @@ again after a kill, the job goes on where it stopped, and the store gets its nam
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +32,12 @@ STRETCH_BYTES = 256e6
 """Bytes of source and result that are in memory at once."""
 CHUNK_BYTES = 8e6
 """Aim for the bytes of a chunk of the result, several of which make a shard."""
+
+
+AMOUNT = re.compile(r"(?i)\b[kmpgt]?(g|mol|molc|moles?)(-?c(o2)?)?\b|\b(gt|pg|tg)|\btonnes?\b")
+PER_AREA = re.compile(
+    r"(?i)m\s*(\^|\*\*)?\s*\{?\s*-\s*2|/\s*[kc]?m\s*(\^|\*\*)?\s*2|ha\s*\^?\{?-\s*1|/\s*ha|degree"
+)
 
 
 @dataclass(frozen=True)
@@ -105,8 +113,10 @@ def regrid_store(
     OutputError
         The result cannot be written.
     """
+    _refuse_target(store, out)
     with _open(store) as ds:
         chosen = _choose(ds, variables, store)
+        _refuse_cell_totals(ds, [name for name, _ in chosen], store, preserve)
         target = destination.destination if isinstance(destination, Weights) else destination
         pairs = [
             (name, _weights(store, name, source, destination, target, threads))
@@ -137,6 +147,47 @@ def regrid_store(
             marks.path.unlink(missing_ok=True)
             raise
     return reports
+
+
+def _refuse_target(store: Path, out: Path) -> None:
+    """Refuse to replace anything but an earlier result of ours."""
+    source, target = store.resolve(), out.resolve()
+    if source == target or source in target.parents or target in source.parents:
+        raise RegridError(
+            "the result would lie in the place of its own source",
+            where=str(out),
+            fix="give another -o",
+        )
+    if not out.exists():
+        return
+    try:
+        ours = "regridded" in json.loads((out / "zarr.json").read_text())["attributes"]
+    except (OSError, ValueError, KeyError):
+        ours = False
+    if not ours:
+        raise RegridError(
+            "the target exists and was not made by regridding",
+            where=str(out),
+            why="it would be lost",
+            fix="give another -o, or remove it yourself",
+        )
+
+
+def _refuse_cell_totals(
+    ds: xr.Dataset, names: Sequence[str], store: Path, preserve: Preserve
+) -> None:
+    """Refuse amounts per cell, whose sum, not whose integral over area, is the total."""
+    if preserve != "integral":
+        return
+    for name in names:
+        units = str(ds[name].attrs.get("units", ""))
+        if AMOUNT.search(units) and not PER_AREA.search(units):
+            raise RegridError(
+                f"units {units!r} of variable {name!r} are an amount per cell, not per area",
+                where=str(store),
+                why="weights keep the integral over area; the sum over cells would change",
+                fix="divide by the cell area first, or choose other variables with --variable",
+            )
 
 
 def _weights(
@@ -218,7 +269,7 @@ class _Work:
                 values = np.asarray(ordered[part].values)
                 result = self.weights.apply(values, self.preserve, min_valid=self.min_valid)
                 arrays[0][part if part else ...] = result.values.astype(dtype)
-                arrays[1][part if part else ...] = result.valid_fraction.astype("float32")
+                arrays[1][part if part else ...] = result.valid_fraction
                 missing = int(np.isnan(result.values).sum())
                 size = values.size // source.size
                 self.marks.add(mark, self._change(values, result.values), missing, size)
@@ -264,7 +315,7 @@ class _Work:
         made: list[Any] = []
         for key, kind, attributes in (
             (name, dtype, self._attributes()),
-            (f"{name}_valid_fraction", "float32", share),
+            (f"{name}_valid_fraction", "float64", share),
         ):
             if key not in group:
                 group.create_array(
@@ -347,7 +398,8 @@ def _choose(ds: xr.Dataset, variables: Sequence[str] | None, store: Path) -> lis
             where=str(store),
             fix="name the variables, or check the file with 'hpcbudget check'",
         )
-    return chosen
+    # a store lists its arrays in any order
+    return sorted(chosen, key=lambda pair: pair[0])
 
 
 def _other_coordinates(ds: xr.Dataset, name: str, source: Grid) -> xr.Dataset:
