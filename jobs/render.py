@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hpcbudget.engine.scripts import Job, Kind, render
-from hpcbudget.engine.sites import load_site
+from hpcbudget.engine.slurm.scripts import Job, Kind, render
+from hpcbudget.engine.slurm.sites import load_site
 
 HERE = Path(__file__).parent
 OUT = Path("/scratch/me/budget-2024")

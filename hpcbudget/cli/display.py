@@ -103,7 +103,7 @@ def status_text(now: Status) -> str:
 
 def job_lines(jobs: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Say of each job what SLURM says about it; where there is no SLURM, only that it was sent."""
-    from hpcbudget.engine.slurm import JobState, job_states
+    from hpcbudget.engine.slurm.queue import JobState, job_states
 
     sent = list(jobs)
     states = job_states(job["job"] for job in sent)

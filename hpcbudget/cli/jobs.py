@@ -56,9 +56,9 @@ def submit(
     from tempfile import TemporaryDirectory
 
     from hpcbudget.config import load_config
-    from hpcbudget.engine.sites import load_site
-    from hpcbudget.engine.submit import prepare_submission, require_memory
-    from hpcbudget.engine.submit import submit as submit_jobs
+    from hpcbudget.engine.slurm.sites import load_site
+    from hpcbudget.engine.slurm.submit import prepare_submission, require_memory
+    from hpcbudget.engine.slurm.submit import submit as submit_jobs
     from hpcbudget.workflow import prepare
 
     loaded = load_config(config, data=data)
@@ -95,7 +95,7 @@ def submit(
 @sites_app.command("list")
 def site_list() -> None:
     """Print the site profiles that are shipped."""
-    from hpcbudget.engine.sites import load_site, site_names
+    from hpcbudget.engine.slurm.sites import load_site, site_names
 
     profiles = [load_site(name) for name in site_names()]
     rows = [
@@ -118,8 +118,8 @@ def site_check(
 
     Example: hpcbudget site check levante --account ab0123
     """
-    from hpcbudget.engine.sitecheck import check_site
-    from hpcbudget.engine.sites import load_site
+    from hpcbudget.engine.slurm.sitecheck import check_site
+    from hpcbudget.engine.slurm.sites import load_site
     from hpcbudget.errors import ClusterError
 
     profile = load_site(name, account=account, partition=partition, walltime=time)

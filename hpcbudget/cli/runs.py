@@ -35,7 +35,7 @@ from hpcbudget.cli.display import (
 from hpcbudget.errors import ClosureError, ConfigError, Problems, raise_all, status_of
 
 if TYPE_CHECKING:
-    from hpcbudget.engine.sites import Site
+    from hpcbudget.engine.slurm.sites import Site
     from hpcbudget.workflow import Outcome
 
 
@@ -77,9 +77,9 @@ def demo(
     config = load_config(truth.config, data=out)
     connect = None
     if cluster != "local":
-        from hpcbudget.engine.connect import connect_by
-        from hpcbudget.engine.sites import load_site
-        from hpcbudget.engine.walltime import Walltime
+        from hpcbudget.engine.slurm.connect import connect_by
+        from hpcbudget.engine.slurm.sites import load_site
+        from hpcbudget.engine.slurm.walltime import Walltime
 
         profile = load_site(site or "generic")
         clock = Walltime.of_job(profile.stop_seconds)
@@ -225,8 +225,8 @@ def run(
     Example: hpcbudget run configs/real-inversions.yaml --data /data/fluxes --out out
     """
     from hpcbudget.config import load_config
-    from hpcbudget.engine.sites import load_site
-    from hpcbudget.engine.walltime import Walltime
+    from hpcbudget.engine.slurm.sites import load_site
+    from hpcbudget.engine.slurm.walltime import Walltime
 
     if fresh and resume:
         raise ConfigError("--fresh and --resume contradict each other", fix="give one of them")
@@ -243,8 +243,8 @@ def run(
             run_part(loaded, out, _parse_part(part), show=show, interval=interval, clock=clock)
         tell(f"part {part} done; 'hpcbudget merge {out}' when all parts are")
         return
-    from hpcbudget.engine.allocation import duty
-    from hpcbudget.engine.connect import connect_by
+    from hpcbudget.engine.slurm.allocation import duty
+    from hpcbudget.engine.slurm.connect import connect_by
 
     with duty(cluster, out, profile, workers) as driving:
         if not driving:
@@ -338,8 +338,8 @@ def _parse_part(text: str) -> tuple[int, int]:
 
 
 def _print_worker_script(site: Site, workers: int | None, out: Path, cluster: Cluster) -> None:
-    from hpcbudget.engine.jobqueue import Workers as Asked
-    from hpcbudget.engine.jobqueue import worker_script
+    from hpcbudget.engine.slurm.jobqueue import Workers as Asked
+    from hpcbudget.engine.slurm.jobqueue import worker_script
 
     if cluster != "slurm":
         raise ConfigError(

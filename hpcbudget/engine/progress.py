@@ -140,7 +140,7 @@ class Progress:
         self.last = time.monotonic()
         snapshot = self.snapshot()
         event = {
-            "time": round(time.time(), 3),
+            "time": round(time.time(), 6),
             **asdict(snapshot),
             "gb_per_s": round(snapshot.gb_per_s, 4),
             "eta_seconds": snapshot.eta_seconds,

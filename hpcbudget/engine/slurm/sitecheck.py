@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from hpcbudget.engine.scripts import placement
-from hpcbudget.engine.sites import Site, walltime_seconds
-from hpcbudget.engine.slurm import ask, parse_time_left
+from hpcbudget.engine.slurm.queue import ask, parse_time_left
+from hpcbudget.engine.slurm.scripts import placement
+from hpcbudget.engine.slurm.sites import Site, walltime_seconds
 from hpcbudget.errors import BackendError, ClusterError
 
 Verdict = Literal["ok", "wrong", "unknown"]

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from hpcbudget.config import Config
-from hpcbudget.engine.compiled import compile_kernels
 from hpcbudget.engine.plan import Plan
 from hpcbudget.engine.provenance import resolved_yaml
-from hpcbudget.engine.scripts import Job, Kind, render, site_yaml
-from hpcbudget.engine.sites import Site
-from hpcbudget.engine.slurm import private_folder, record_job, submit_script
+from hpcbudget.engine.slurm.compiled import compile_kernels
+from hpcbudget.engine.slurm.queue import private_folder, record_job, submit_script
+from hpcbudget.engine.slurm.scripts import Job, Kind, render, site_yaml
+from hpcbudget.engine.slurm.sites import Site
 from hpcbudget.errors import ConfigError, PlanError
 from hpcbudget.files import write_atomic
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcbudget.engine import slurm
-from hpcbudget.engine.walltime import BLOCKS_IN_LINE, Walltime
+from hpcbudget.engine.slurm import queue
+from hpcbudget.engine.slurm.walltime import BLOCKS_IN_LINE, Walltime
 from hpcbudget.errors import ClusterError, StoppedEarlyError
 
 
@@ -89,7 +89,7 @@ def test_job_scripts_do_not_inherit_our_own_allocation(monkeypatch: pytest.Monke
     monkeypatch.setenv("SLURM_MEM_PER_CPU", "100")
     monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")
     monkeypatch.setenv("SBATCH_ACCOUNT", "me")
-    kept = slurm.clean_environment()
+    kept = queue.clean_environment()
     assert "SLURM_MEM_PER_CPU" not in kept
     assert kept["SLURM_CONF"] == "/etc/slurm.conf"
     assert kept["SBATCH_ACCOUNT"] == "me"
@@ -98,12 +98,12 @@ def test_job_scripts_do_not_inherit_our_own_allocation(monkeypatch: pytest.Monke
 @given(d=st.integers(0, 30), h=st.integers(0, 23), m=st.integers(0, 59), s=st.integers(0, 59))
 def test_time_left_is_read(d: int, h: int, m: int, s: int) -> None:
     text = f"{d}-{h:02}:{m:02}:{s:02}" if d else f"{h}:{m:02}:{s:02}" if h else f"{m}:{s:02}"
-    assert slurm.parse_time_left(text) == ((24 * d + h) * 60 + m) * 60 + s
+    assert queue.parse_time_left(text) == ((24 * d + h) * 60 + m) * 60 + s
 
 
 @pytest.mark.parametrize("text", ["UNLIMITED", "INVALID", "", "NOT_SET", "1:2:3:4"])
 def test_no_time_left_is_read_where_none_is(text: str) -> None:
-    assert slurm.parse_time_left(text) is None
+    assert queue.parse_time_left(text) is None
 
 
 def test_refusal_comes_in_slurms_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_refusal_comes_in_slurms_words(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "sbatch").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(ClusterError, match="Invalid account"):
-        slurm.submit_script(tmp_path / "x.sh")
+        queue.submit_script(tmp_path / "x.sh")
 
 
 def test_an_array_shows_its_worst_element(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_an_array_shows_its_worst_element(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "squeue").write_text(f"#!/bin/sh\nprintf '{lines}'\n")
     (tmp_path / "squeue").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    states = slurm.job_states(["100", "7", "8"])
+    states = queue.job_states(["100", "7", "8"])
     assert {job: s.state for job, s in states.items()} == {
         "100": "FAILED",
         "7": "RUNNING",

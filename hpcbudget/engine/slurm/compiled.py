@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hpcbudget.engine.sites import Site
+from hpcbudget.engine.slurm.sites import Site
 from hpcbudget.errors import ClusterError
 
 WARM = "from hpcbudget.kernels.integrate import warm; warm()"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcbudget.engine import tls
+from hpcbudget.engine.slurm import tls
 from hpcbudget.errors import BackendError
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from hpcbudget.engine.slurm import in_job
-from hpcbudget.engine.slurm import seconds_left as slurm_seconds_left
+from hpcbudget.engine.slurm.queue import in_job
+from hpcbudget.engine.slurm.queue import seconds_left as slurm_seconds_left
 from hpcbudget.errors import ClusterError, HpcBudgetError, StoppedEarlyError
 
 # SLURM's KillWait is 30 s where nobody changed it; some sites have less.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcbudget.engine.sites import load_site, site_names, walltime_seconds
+from hpcbudget.engine.slurm.sites import load_site, site_names, walltime_seconds
 from hpcbudget.errors import ConfigError, HpcBudgetError
 
 

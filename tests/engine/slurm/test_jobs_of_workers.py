@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcbudget.engine import jobqueue
-from hpcbudget.engine.allocation import Task, duty, exit_status_kept
-from hpcbudget.engine.jobqueue import Keeper, Workers
-from hpcbudget.engine.sites import load_site
-from hpcbudget.engine.slurm import JobState
-from hpcbudget.engine.walltime import Walltime
+from hpcbudget.engine.slurm import jobqueue
+from hpcbudget.engine.slurm.allocation import Task, duty, exit_status_kept
+from hpcbudget.engine.slurm.jobqueue import Keeper, Workers
+from hpcbudget.engine.slurm.queue import JobState
+from hpcbudget.engine.slurm.sites import load_site
+from hpcbudget.engine.slurm.walltime import Walltime
 from hpcbudget.errors import ClusterError, StoppedEarlyError
 
 SITE = load_site("slurm-local")

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import yaml
 
-from hpcbudget.engine.compiled import kernels_folder, scratch_in_shell
-from hpcbudget.engine.sites import Site, walltime_seconds
+from hpcbudget.engine.slurm.compiled import kernels_folder, scratch_in_shell
+from hpcbudget.engine.slurm.sites import Site, walltime_seconds
 from hpcbudget.errors import ConfigError
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from hpcbudget.config import Config
-from hpcbudget.engine.allocation import Task, allocation_client
 from hpcbudget.engine.cluster import Connect, local_client
-from hpcbudget.engine.jobqueue import Workers, slurm_client
-from hpcbudget.engine.sites import Site
-from hpcbudget.engine.walltime import Walltime
+from hpcbudget.engine.slurm.allocation import Task, allocation_client
+from hpcbudget.engine.slurm.jobqueue import Workers, slurm_client
+from hpcbudget.engine.slurm.sites import Site
+from hpcbudget.engine.slurm.walltime import Walltime
 
 ClusterName = Literal["local", "slurm", "allocation"]
 

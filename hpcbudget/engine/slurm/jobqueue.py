@@ -18,21 +18,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpcbudget.engine.allocation import DEATH_SECONDS, worker_settings
 from hpcbudget.engine.cluster import ONE_THREAD
-from hpcbudget.engine.compiled import compile_kernels, kernels_folder, scratch_in_shell
 from hpcbudget.engine.plan import Plan
-from hpcbudget.engine.scripts import directive_path, placement
-from hpcbudget.engine.sites import Site, walltime_seconds
-from hpcbudget.engine.slurm import (
+from hpcbudget.engine.slurm.allocation import DEATH_SECONDS, worker_settings
+from hpcbudget.engine.slurm.compiled import compile_kernels, kernels_folder, scratch_in_shell
+from hpcbudget.engine.slurm.queue import (
     JobState,
     job_states,
     private_folder,
     record_job,
     require_accepted,
 )
-from hpcbudget.engine.tls import make_security, read_security, write_security
-from hpcbudget.engine.walltime import Walltime
+from hpcbudget.engine.slurm.scripts import directive_path, placement
+from hpcbudget.engine.slurm.sites import Site, walltime_seconds
+from hpcbudget.engine.slurm.tls import make_security, read_security, write_security
+from hpcbudget.engine.slurm.walltime import Walltime
 from hpcbudget.errors import ClusterError, ConfigError
 from hpcbudget.files import write_atomic
 

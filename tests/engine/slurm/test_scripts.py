@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcbudget.engine.scripts import Job, Kind, render
-from hpcbudget.engine.sites import Site, load_site, site_names
+from hpcbudget.engine.slurm.scripts import Job, Kind, render
+from hpcbudget.engine.slurm.sites import Site, load_site, site_names
 from hpcbudget.errors import ConfigError
 
 KINDS: tuple[Kind, ...] = ("allocation", "array", "merge")

@@ -10,7 +10,7 @@ import pytest
 from hpcbudget.engine.block import Block
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.progress import Progress
-from hpcbudget.engine.slurm import private_folder, record_job
+from hpcbudget.engine.slurm.queue import private_folder, record_job
 from hpcbudget.engine.status import read_status
 from hpcbudget.engine.work import Done
 from hpcbudget.errors import BusyError
@@ -67,7 +67,11 @@ def test_a_requeued_job_goes_on_beside_its_own_lost_copy(
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     ledger = Ledger(tmp_path)
     with ledger.lock():
-        assert json.loads((tmp_path / "driver.lock").read_text())["job"] == "7"
+        assert json.loads((tmp_path / "driver.lock").read_text())["job"] == ["7", 0]
+        # another driver in the same allocation is not a later turn of it
+        with pytest.raises(BusyError, match="another driver"), Ledger(tmp_path).lock():
+            pass
+        monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
         with Ledger(tmp_path).lock():
             pass
         monkeypatch.setenv("SLURM_JOB_ID", "8")

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpcbudget.engine.cluster import ONE_THREAD
-from hpcbudget.engine.compiled import node_scratch
 from hpcbudget.engine.plan import Plan
-from hpcbudget.engine.sites import Site
-from hpcbudget.engine.slurm import in_job, private_folder
-from hpcbudget.engine.tls import make_security, read_security, write_security
-from hpcbudget.engine.walltime import Walltime
+from hpcbudget.engine.slurm.compiled import node_scratch
+from hpcbudget.engine.slurm.queue import in_job, private_folder
+from hpcbudget.engine.slurm.sites import Site
+from hpcbudget.engine.slurm.tls import make_security, read_security, write_security
+from hpcbudget.engine.slurm.walltime import Walltime
 from hpcbudget.errors import ClusterError, HpcBudgetError, status_of
 from hpcbudget.files import write_atomic
 

@@ -1,0 +1,1 @@
+"""SLURM: submit, run inside an allocation or on jobs of workers, stop in time, go on."""
