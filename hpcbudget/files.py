@@ -6,10 +6,11 @@ import errno
 import os
 import shutil
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from hpcbudget.errors import OutputError
+from hpcbudget.errors import LedgerError, OutputError
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -34,14 +35,48 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise unwritable(path, error) from error
 
 
+def keep(folder: Path, content: bytes, suffix: str) -> str:
+    """Keep bytes in a file that is named by their hash; return the name.
+
+    Equal content is written once, and a file that was damaged is mended.
+    """
+    name = sha256(content).hexdigest()[:32]
+    path = folder / f"{name}{suffix}"
+    if not path.exists() or path.read_bytes() != content:
+        write_atomic(path, content)
+    return name
+
+
+def kept(folder: Path, name: str, suffix: str) -> bytes:
+    """Return what `keep` wrote under `name`.
+
+    Raises
+    ------
+    LedgerError
+        If the file does not hold what its name says.
+    """
+    path = folder / f"{name}{suffix}"
+    content = path.read_bytes()
+    if sha256(content).hexdigest()[:32] != name:
+        raise LedgerError(
+            "a stored file does not match its name",
+            where=str(path),
+            why="weights would differ from those that were planned",
+            fix="run again: it is written anew",
+        )
+    return content
+
+
 def unwritable(path: Path, error: OSError) -> OutputError:
     """Say why `path` could not be written and how to go on."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return OutputError(
         "no space left on the disk" if full else f"cannot write: {error.strerror or error}",
         where=str(path),
-        why="finished blocks are kept; nothing half-written was left behind",
-        fix="free space and run again" if full else "mend the permissions or choose another --out",
+        why="what was finished is kept; nothing half-written was left behind",
+        fix="free space and run again"
+        if full
+        else "mend the permissions or choose another place (--out)",
     )
 
 

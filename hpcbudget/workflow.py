@@ -161,6 +161,7 @@ def run_config(
         for warning in catalogue.warnings:
             tell(f"warning: {warning}")
         write_provenance(out, config, catalogue, plan)
+        ledger.forget_failures()
         maps = plan_maps(config, catalogue, out) if config.maps else None
         retries = config.engine.retries
         with ExitStack() as stack:

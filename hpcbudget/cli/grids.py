@@ -10,6 +10,7 @@ import typer
 
 from hpcbudget.cli.app import AsJson, Workers, app
 from hpcbudget.cli.display import print_table
+from hpcbudget.errors import ConfigError
 
 regions_app = typer.Typer(help="Region sets: list, show and draw them.", no_args_is_help=True)
 app.add_typer(regions_app, name="regions")
@@ -64,7 +65,10 @@ def regions_plot(
     from hpcbudget.space.picture import draw_regions
     from hpcbudget.space.regions import load_region_set
 
-    draw_regions(load_region_set(name)).savefig(out, dpi=150)
+    figure = draw_regions(load_region_set(name))
+    if out.suffix.lstrip(".") not in figure.canvas.get_supported_filetypes():
+        raise ConfigError(f"cannot draw into {out}", fix="--out NAME.png, .pdf or .svg")
+    figure.savefig(out, dpi=150)
     print(out)
 
 

@@ -151,36 +151,42 @@ def plan(
 
     Example: hpcbudget plan configs/example.yaml --workers 4
     """
+    from tempfile import TemporaryDirectory
+
     from hpcbudget.config import load_config
     from hpcbudget.engine.calibrate import calibrate
     from hpcbudget.engine.cluster import default_workers
+    from hpcbudget.engine.execute import pending
+    from hpcbudget.engine.ledger import Ledger
     from hpcbudget.engine.plan import worker_memory
+    from hpcbudget.maps.plan import plan_maps
     from hpcbudget.workflow import prepare
 
     loaded = load_config(config, data=data)
-    catalogue, planned = prepare(loaded, out)
     count = workers or default_workers()
-    pace = calibrate(planned)
-    facts: dict[str, Any] = {
-        "blocks": len(planned.blocks),
-        "tasks": len(planned.blocks),
-        "regions": len(planned.regions),
-        "read_bytes": planned.read_bytes,
-        "peak_bytes_per_worker": planned.peak_bytes,
-        "memory_bytes_per_worker": worker_memory(loaded, count),
-        "workers": count,
-        "gb_per_s_per_worker": round(pace.gb_per_s, 3),
-        "expected_seconds": round(pace.seconds(planned, count), 1),
-        "output_bytes": planned.output_bytes,
-        "output_files": planned.output_files,
-    }
     weights: dict[str, str] = {}
-    if loaded.maps:
-        from hpcbudget.maps.plan import plan_maps
-
-        maps = plan_maps(loaded, catalogue, out)
-        weights = maps.weights
-        facts |= maps.facts()
+    with TemporaryDirectory() as nowhere:  # planning leaves nothing behind
+        catalogue, planned = prepare(loaded, Path(nowhere))
+        left = len(pending(planned, Ledger(out), planned.blocks))
+        pace = calibrate(planned)
+        facts: dict[str, Any] = {
+            "blocks": len(planned.blocks),
+            "blocks_done": len(planned.blocks) - left,
+            "tasks": len(planned.blocks),
+            "regions": len(planned.regions),
+            "read_bytes": planned.read_bytes,
+            "peak_bytes_per_worker": planned.peak_bytes,
+            "memory_bytes_per_worker": worker_memory(loaded, count),
+            "workers": count,
+            "gb_per_s_per_worker": round(pace.gb_per_s, 3),
+            "expected_seconds": round(pace.seconds(planned, count), 1),
+            "output_bytes": planned.output_bytes,
+            "output_files": planned.output_files,
+        }
+        if loaded.maps:
+            maps = plan_maps(loaded, catalogue, Path(nowhere))
+            weights = maps.weights
+            facts |= maps.facts()
     if as_json:
         print(json.dumps(facts | ({"maps_weights": weights} if weights else {})))
         return
@@ -239,9 +245,16 @@ def run(
     if part is not None:
         from hpcbudget.workflow import run_part
 
+        if cluster != "local" or workers is not None:
+            raise ConfigError(
+                "a part runs in one process, without workers",
+                fix="leave out --cluster and --workers, or --part",
+            )
         with clock.watched(), progress_display() as (show, interval):
             run_part(loaded, out, _parse_part(part), show=show, interval=interval, clock=clock)
         tell(f"part {part} done; 'hpcbudget merge {out}' when all parts are")
+        if as_json:
+            print(json.dumps({"out": str(out), "part": part, "done": True}))
         return
     from hpcbudget.engine.slurm.allocation import duty
     from hpcbudget.engine.slurm.connect import connect_by

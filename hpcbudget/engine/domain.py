@@ -10,19 +10,19 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hpcbudget.errors import LedgerError
-from hpcbudget.files import write_atomic
+from hpcbudget.files import keep, kept
 from hpcbudget.kernels.integrate import Runs, fold, integrate, make_runs
 from hpcbudget.space.zones import Zones
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
+
+SUFFIX = ".domain"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,12 +93,7 @@ class Domain:
 
     def save(self, folder: Path) -> str:
         """Keep the domain in `folder` under the hash of its content; return the hash."""
-        raw = self.to_bytes()
-        name = sha256(raw).hexdigest()[:32]
-        path = folder / f"{name}.domain"
-        if not path.exists() or path.read_bytes() != raw:  # one that was damaged is mended
-            write_atomic(path, raw)
-        return name
+        return keep(folder, self.to_bytes(), SUFFIX)
 
 
 class Integrator:
@@ -129,6 +124,23 @@ class Integrator:
         valid = self._fold(self.runs.zone_area_m2[np.newaxis] - zone_missing)
         sums = np.where(valid > 0, self._fold(zone_sums), np.nan)
         return sums, valid, missing, infinite
+
+    def moving_areas(self, values: npt.NDArray[np.floating], share: Float) -> tuple[Float, Float]:
+        """Return valid and missing area where cells count with a share that changes with time.
+
+        Parameters
+        ----------
+        values, share : ndarray, shape (step, cell)
+
+        Returns
+        -------
+        valid_m2, missing_m2 : ndarray, shape (step, region)
+        """
+        missing = np.isnan(values)
+        areas = (self(np.where(chosen, share, 0.0))[0] for chosen in (~missing, missing))
+        # a region without any cell has no area: there is nothing to be NaN about
+        valid, lost = (np.nan_to_num(area, nan=0.0) for area in areas)
+        return valid, lost
 
     def _fold(self, zone_values: Float) -> Float:
         d = self.domain
@@ -164,13 +176,4 @@ def load_integrator(folder: str, name: str) -> Integrator:
     LedgerError
         If the file does not hold what its name says.
     """
-    path = Path(folder) / f"{name}.domain"
-    raw = path.read_bytes()
-    if sha256(raw).hexdigest()[:32] != name:
-        raise LedgerError(
-            "the stored domain does not match its name",
-            where=str(path),
-            why="weights would differ from those that were planned",
-            fix=f"delete {path} and run again",
-        )
-    return Integrator(Domain.from_bytes(raw))
+    return Integrator(Domain.from_bytes(kept(Path(folder), name, SUFFIX)))

@@ -65,6 +65,11 @@ class Ledger:
             return None
         return totals if totals.steps == block.stop - block.start else None
 
+    def forget_failures(self) -> None:
+        """Forget why blocks failed before: what still fails will say so again."""
+        for path in self.folder.rglob(f"*{FAILED}"):
+            path.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Forget all blocks (``--fresh``)."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -25,7 +25,7 @@ from hpcbudget.errors import HpcBudgetError, InputError
 from hpcbudget.inputs.series import Series, SeriesKey
 
 # Part of every fingerprint: raise it when the same inputs would give other totals.
-TOTALS_VERSION = "1"
+TOTALS_VERSION = "2"
 AUDIT_EVERY = 120
 
 
@@ -86,6 +86,11 @@ class Runner:
         audit = 0.0
         for start, values in read_ahead(series, block.start, block.stop, self.prefetch):
             sums, valid, missing, infinite = integrator(values)
+            share = series.store.share(start, start + values.shape[0])
+            if share is not None:
+                share = share.reshape(values.shape)
+                valid, missing = integrator.moving_areas(values, share)
+                sums = np.where(valid > 0, sums, np.nan)
             _refuse(series, start, infinite, missing)
             for step in audited_steps(series, start, start + values.shape[0]):
                 globe = float(np.nan_to_num(sums[step - start, 0]))

@@ -116,11 +116,29 @@ class Store:
         MissingChunkError
             If a stored chunk is missing, truncated or corrupt.
         """
-        pieces = [self._read(*piece) for piece in self._overlapping(start, stop)]
-        values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        values = self._stored(start, stop)
         if self.fraction is not None:
-            values = values * self.fraction.read(start, stop)
+            fraction = self.fraction.read(start, stop)
+            values = np.where(_outside(values, fraction), 0.0, values * fraction)
         return np.ascontiguousarray(values, self.dtype)
+
+    def share(self, start: int, stop: int) -> npt.NDArray[np.float64] | None:
+        """Return the part of each cell that `read`'s values stand for; None if it never changes.
+
+        Returns
+        -------
+        ndarray, shape (step, *grid.shape), or None
+            0 where neither flux nor fraction is known, 1 where only the fraction is unknown.
+        """
+        if self.fraction is None:
+            return None
+        values, fraction = self._stored(start, stop), self.fraction.read(start, stop)
+        outside = _outside(values, fraction)
+        return np.where(outside, 0.0, np.where(np.isnan(fraction), 1.0, fraction))
+
+    def _stored(self, start: int, stop: int) -> npt.NDArray[np.floating[Any]]:
+        pieces = [self._read(*piece) for piece in self._overlapping(start, stop)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _read(self, part: Part, first: int, last: int) -> npt.NDArray[np.floating[Any]]:
         steps = slice(first - part.start, last - part.start)
@@ -202,6 +220,14 @@ class MovingFraction:
     def _range(self, start: int, stop: int) -> tuple[int, int]:
         wanted = self.steps[start:stop]
         return int(wanted.min()), int(wanted.max()) + 1
+
+
+def _outside(
+    values: npt.NDArray[np.floating[Any]], fraction: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """Tell where nothing counts: a fraction of zero, or neither flux nor fraction."""
+    outside: npt.NDArray[np.bool_] = (fraction == 0) | (np.isnan(fraction) & np.isnan(values))
+    return outside
 
 
 def read_unit(variable: Variable, time_axis: int) -> int:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hpcbudget.errors import LedgerError, RegridError
-from hpcbudget.files import write_atomic
+from hpcbudget.errors import RegridError
+from hpcbudget.files import keep, kept
 from hpcbudget.kernels.means import spread_csr, spread_separable
 from hpcbudget.space.grid import sine_difference
 from hpcbudget.space.overlap import BoxOverlap, Table
@@ -28,6 +27,9 @@ Float = npt.NDArray[np.float64]
 
 # A source cell is on the common grid whole if no more than this share of it lies beside.
 BESIDE = 1e-6
+
+
+SUFFIX = ".remap"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,12 +136,7 @@ class Remap:
 
     def save(self, folder: Path) -> str:
         """Keep it in `folder` under the hash of its content; return the hash."""
-        raw = self.to_bytes()
-        name = sha256(raw).hexdigest()[:32]
-        path = folder / f"{name}.remap"
-        if not path.exists():
-            write_atomic(path, raw)
-        return name
+        return keep(folder, self.to_bytes(), SUFFIX)
 
 
 @lru_cache(maxsize=2)
@@ -151,16 +148,7 @@ def load_remap(folder: str, name: str) -> Remap:
     LedgerError
         If the file does not hold what its name says.
     """
-    path = Path(folder) / f"{name}.remap"
-    raw = path.read_bytes()
-    if sha256(raw).hexdigest()[:32] != name:
-        raise LedgerError(
-            "the stored remap does not match its name",
-            where=str(path),
-            why="weights would differ from those that were planned",
-            fix=f"delete {path} and run again",
-        )
-    return Remap.from_bytes(raw)
+    return Remap.from_bytes(kept(Path(folder), name, SUFFIX))
 
 
 def _shares(overlap: Table, whole: Float) -> Table:

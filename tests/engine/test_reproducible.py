@@ -123,3 +123,16 @@ def test_a_damaged_ledger_entry_is_redone(
     run_config(config, out, workers=1, with_report=False)
     assert entry.read_bytes() == raw
     assert result_bytes(out) == undisturbed
+
+
+def test_a_damaged_domain_is_mended_by_the_next_run(
+    tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    config = small_config(tmp_path / "in")
+    out = tmp_path / "out"
+    run_config(config, out, workers=1, with_report=False)
+    domain = next((out / "domains").iterdir())
+    domain.write_bytes(domain.read_bytes()[:-3])
+    Ledger(out).clear()
+    run_config(config, out, workers=1, with_report=False)
+    assert result_bytes(out) == undisturbed
