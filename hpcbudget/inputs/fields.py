@@ -186,6 +186,19 @@ def _check_range(values: Float, quantity: Quantity, where: str) -> None:
             if quantity == "fraction"
             else "check fill values and units",
         )
+    if quantity == "fraction":
+        _refuse_tiny(high, where)
+
+
+def _refuse_tiny(high: float, where: str) -> None:
+    """Refuse a fraction that is one percent at most: a fraction that was taken for percent."""
+    if 0 < high <= 0.0101:
+        raise InputError(
+            f"the largest fraction is {high:.2%}",
+            where=where,
+            why="a fraction of one taken for percent would make all fluxes 100 times too small",
+            fix="declare scale: fraction (or correct the units attribute)",
+        )
 
 
 def _match(field: Grid, grid: Grid, where: str) -> npt.NDArray[np.int64] | None:

@@ -189,6 +189,7 @@ def _normalise(text: str) -> tuple[str, Literal["C", "CO2"] | None]:
     plain = re.sub(r"\bgrid[\s_-]?(cell|box|point)s?\b", "cell", plain, flags=re.IGNORECASE)
     plain = re.sub(r"\bsquare\s+(m|met(?:er|re)s?|cm|km)\b", r"\1^2", plain)
     plain = re.sub(r"\s+per\s+", "/", plain, flags=re.IGNORECASE)
+    plain = re.sub(r"(?<=[A-Za-z0-9)])\.(?=[A-Za-z(])", " ", plain)
     found: set[Literal["C", "CO2"]] = set()
 
     def take(match: re.Match[str]) -> str:
@@ -199,7 +200,6 @@ def _normalise(text: str) -> tuple[str, Literal["C", "CO2"] | None]:
     plain = _SPECIES.sub(take, plain)
     plain = re.sub(r"\b([Kk])([Gg])\b", "kg", plain)
     plain = re.sub(r"\b(Mol|Mole|Second|Year|Month|Day|Hour|Meter|Gram)(s?)\b", _lower, plain)
-    plain = re.sub(r"(?<=[A-Za-z0-9)])\.(?=[A-Za-z(])", " ", plain)
     plain = _POWER.sub(r"\1^(\2)", plain)
     plain = re.sub(r"\s*([/*^()])\s*", r"\1", plain.strip())
     plain = re.sub(r"\)(?=[A-Za-z])|(?<=\w)\((?=[A-Za-z])", _times, plain)

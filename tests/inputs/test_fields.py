@@ -140,6 +140,16 @@ def test_twelve_months_for_every_year_are_told(
     assert series.store.fingerprint(0, 1) != series.store.fingerprint(1, 2)
 
 
+def test_bad_input_a_fraction_taken_for_percent(
+    tmp_path: Path, open_member: Callable[..., Catalogue]
+) -> None:
+    write_netcdf(tmp_path / "a.nc", values=np.full((12, 6, 12), 1e-9))
+    write_netcdf(tmp_path / "m.nc", name="water", units="%", values=np.ones((6, 12)))
+    with pytest.raises(InputError, match="largest fraction is 1.00%") as caught:
+        open_member(f"{{paths: a.nc, {OCEAN}, mask: {{paths: m.nc, variable: water}}}}")
+    assert "100 times too small" in caught.value.why
+
+
 def test_bad_input_scales() -> None:
     assert fraction_scale("%", None, "f") == 0.01
     assert fraction_scale("", "fraction", "f") == 1.0
