@@ -10,6 +10,7 @@ times; then it is named, and all others are still finished.
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 BUNDLES_AHEAD = 2
 BUNDLE_SECONDS = 0.5
 BUNDLE_BLOCKS = 64
+FETCH_SECONDS = 10
 
 
 def pending(plan: Plan, ledger: Ledger, blocks: Iterable[Block]) -> list[Block]:
@@ -104,8 +106,7 @@ def execute(
     source = iter(blocks)
     tries: Counter[Unit] = Counter()
     room = _Room(client, progress)
-    # with results: fetched the moment they are there, before their worker can be lost with them
-    futures = as_completed(with_results=True, raise_errors=False)
+    futures = as_completed()
     flying: dict[object, Sequence[Unit]] = {}
 
     def launch(bundle: Sequence[Unit]) -> None:
@@ -125,8 +126,8 @@ def execute(
             launch(bundle)
 
     fill()
-    for future, outcome in futures:
-        for result in _results(outcome, flying.pop(future.key)):
+    for future in futures:
+        for result in _results(future, flying.pop(future.key)):
             if isinstance(result, Failed) and result.curable and tries[result.block] <= retries:
                 launch([result.block])
                 continue
@@ -163,15 +164,17 @@ class _Room:
         return self.size
 
 
-def _results(outcome: Any, bundle: Sequence[Unit]) -> list[Done | Failed]:
+def _results(future: Any, bundle: Sequence[Unit]) -> list[Done | Failed]:
     """Return what came of each block; a bundle that was lost whole is tried block by block.
 
-    `outcome` is what dask hands out: the bundle's results, or the error as (type, value,
-    traceback), or the error itself.
+    Results lie on the worker until they are fetched. If it dies in between, dask computes the
+    bundle again, and may never say how that ended; so they are waited for no longer than it
+    takes to fetch a few numbers. Blocks that are then done twice write the same bytes.
     """
-    if isinstance(outcome, list):
-        return outcome
-    error = outcome[1] if isinstance(outcome, tuple) else outcome
-    if isinstance(error, OutputError):
-        raise error
-    return [Failed.of(block, error) for block in bundle]
+    try:
+        results: list[Done | Failed] = future.result(timeout=FETCH_SECONDS)
+    except OutputError:
+        raise
+    except (Exception, CancelledError) as error:
+        return [Failed.of(block, error) for block in bundle]
+    return results

@@ -146,7 +146,7 @@ def test_bad_input_a_fraction_taken_for_percent(
     write_netcdf(tmp_path / "a.nc", values=np.full((12, 6, 12), 1e-9))
     whole = {"dims": ("lat", "lon"), "values": np.ones((6, 12))}
     write_netcdf(tmp_path / "m.nc", name="water", units="%", **whole)
-    with pytest.raises(InputError, match="largest fraction is 1.00%") as caught:
+    with pytest.raises(InputError, match=r"largest fraction is 1\.00%") as caught:
         open_member(f"{{paths: a.nc, {OCEAN}, mask: {{paths: m.nc, variable: water}}}}")
     assert "100 times too small" in caught.value.why
 
