@@ -304,6 +304,9 @@ class ClosureOptions(Model):
     """Tolerances of the closure account, relative to the sum of magnitudes."""
 
     tolerance: float = Field(1e-12, gt=0)
+    foreign_weights: float = Field(
+        1e-9, gt=0, description="maps regridded with weights of ESMF or of a file, on their areas"
+    )
 
 
 TimeMean = Literal["annual", "seasons", "months", "every_month"]

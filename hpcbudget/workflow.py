@@ -278,7 +278,7 @@ def finish(
     rows = audit_rows(config, audit)
     if maps is not None:
         maps.publish()
-        rows += map_rows(maps, fluxes, config.closure.tolerance)
+        rows += map_rows(maps, fluxes, config.closure)
     root = config.data_root
     fluxes = with_tables(fluxes, config.tables, root=root, period=config.period)
     tolerance = config.closure.tolerance

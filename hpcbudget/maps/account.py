@@ -14,6 +14,7 @@ import xarray as xr
 
 from hpcbudget.maps.plan import MapsPlan
 from hpcbudget.maps.spans import Rule, Span
+from hpcbudget.options import ClosureOptions
 from hpcbudget.science.closure import Row
 
 Float = npt.NDArray[np.float64]
@@ -25,7 +26,7 @@ AFTER = "mean map = table, after regridding"
 ENSEMBLE = "ensemble maps = maps of its models"
 
 
-def map_rows(plan: MapsPlan, fluxes: xr.Dataset, tolerance: float) -> list[Row]:
+def map_rows(plan: MapsPlan, fluxes: xr.Dataset, closure: ClosureOptions) -> list[Row]:
     """Make rows of the closure account: the worst of all periods and seasons of a series.
 
     Parameters
@@ -34,13 +35,20 @@ def map_rows(plan: MapsPlan, fluxes: xr.Dataset, tolerance: float) -> list[Row]:
         Of finished maps.
     fluxes : xarray.Dataset
         As the engine found them, before any adjustment.
-    tolerance : float
-        Largest difference that passes, relative to the sum of magnitudes.
+    closure : ClosureOptions
+        Largest differences that pass, relative to the sum of magnitudes: weights made elsewhere
+        are as exact as their makers wrote them.
     """
     worst: dict[tuple[str, str, str, str], float] = {}
     for name, value in [*_members(plan, fluxes), *_ensembles(plan)]:
         worst[name] = max(worst.get(name, 0.0), value)
-    return [(*name, v, tolerance, v <= tolerance) for name, v in sorted(worst.items())]
+    foreign = {key for key, how in plan.weights.items() if ": native" not in how}
+    rows: list[Row] = []
+    for name, value in sorted(worst.items()):
+        regridded = name[-1] == AFTER and "/".join(name[:-1]) in foreign
+        tolerance = closure.foreign_weights if regridded else closure.tolerance
+        rows.append((*name, value, tolerance, value <= tolerance))
+    return rows
 
 
 def _members(
