@@ -6,8 +6,6 @@ again after a kill, the job goes on where it stopped, and the store gets its nam
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcbudget.errors import GridError, HpcBudgetError, MissingChunkError, RegridError
+from hpcbudget.errors import GridError, HpcBudgetError, RegridError
 from hpcbudget.files import replace_folder, unwritable
 from hpcbudget.space.cf_write import consolidate, grid_dataset
 from hpcbudget.space.grid import Array, Grid
 from hpcbudget.space.marks import Marks, identity
+from hpcbudget.space.regrid_checks import (
+    refuse_cell_totals,
+    refuse_lost_chunks,
+    refuse_target,
+)
 from hpcbudget.space.weight_cache import cached_weights
 from hpcbudget.space.weights import Preserve, Weights
 
@@ -32,12 +35,6 @@ STRETCH_BYTES = 256e6
 """Bytes of source and result that are in memory at once."""
 CHUNK_BYTES = 8e6
 """Aim for the bytes of a chunk of the result, several of which make a shard."""
-
-
-AMOUNT = re.compile(r"(?i)\b[kmpgt]?(g|mol|molc|moles?)(-?c(o2)?)?\b|\b(gt|pg|tg)|\btonnes?\b")
-PER_AREA = re.compile(
-    r"(?i)m\s*(\^|\*\*)?\s*\{?\s*-\s*2|/\s*[kc]?m\s*(\^|\*\*)?\s*2|ha\s*\^?\{?-\s*1|/\s*ha|degree"
-)
 
 
 @dataclass(frozen=True)
@@ -113,16 +110,16 @@ def regrid_store(
     OutputError
         The result cannot be written.
     """
-    _refuse_target(store, out)
+    refuse_target(store, out)
     with _open(store) as ds:
         chosen = _choose(ds, variables, store)
-        _refuse_cell_totals(ds, [name for name, _ in chosen], store, preserve)
+        refuse_cell_totals(ds, [name for name, _ in chosen], store, preserve)
         target = destination.destination if isinstance(destination, Weights) else destination
         pairs = [
             (name, _weights(store, name, source, destination, target, threads))
             for name, source in chosen
         ]
-        _refuse_lost_chunks(store, [name for name, _ in chosen])
+        refuse_lost_chunks(store, [name for name, _ in chosen])
         keys = [(name, weights.key()) for name, weights in pairs]
         job = repr((identity(store), keys, preserve, min_valid, dtype))
         temporary = out.with_name(f".{out.name}.partial")
@@ -147,47 +144,6 @@ def regrid_store(
             marks.path.unlink(missing_ok=True)
             raise
     return reports
-
-
-def _refuse_target(store: Path, out: Path) -> None:
-    """Refuse to replace anything but an earlier result of ours."""
-    source, target = store.resolve(), out.resolve()
-    if source == target or source in target.parents or target in source.parents:
-        raise RegridError(
-            "the result would lie in the place of its own source",
-            where=str(out),
-            fix="give another -o",
-        )
-    if not out.exists():
-        return
-    try:
-        ours = "regridded" in json.loads((out / "zarr.json").read_text())["attributes"]
-    except (OSError, ValueError, KeyError):
-        ours = False
-    if not ours:
-        raise RegridError(
-            "the target exists and was not made by regridding",
-            where=str(out),
-            why="it would be lost",
-            fix="give another -o, or remove it yourself",
-        )
-
-
-def _refuse_cell_totals(
-    ds: xr.Dataset, names: Sequence[str], store: Path, preserve: Preserve
-) -> None:
-    """Refuse amounts per cell, whose sum, not whose integral over area, is the total."""
-    if preserve != "integral":
-        return
-    for name in names:
-        units = str(ds[name].attrs.get("units", ""))
-        if AMOUNT.search(units) and not PER_AREA.search(units):
-            raise RegridError(
-                f"units {units!r} of variable {name!r} are an amount per cell, not per area",
-                where=str(store),
-                why="weights keep the integral over area; the sum over cells would change",
-                fix="divide by the cell area first, or choose other variables with --variable",
-            )
 
 
 def _weights(
@@ -220,24 +176,6 @@ def _lay_out(
     words = f"preserve {preserve}, {target.describe()}"
     frame.attrs = {"Conventions": "CF-1.11", **ds.attrs, "regridded": words}
     frame.to_zarr(temporary, mode="w", consolidated=False, zarr_format=3)
-
-
-def _refuse_lost_chunks(store: Path, names: Sequence[str]) -> None:
-    """Raise where zarr would hand out fill values for what was lost."""
-    if not store.is_dir():
-        return
-    import zarr
-
-    for name in names:
-        array = zarr.open_array(str(store), path=name, mode="r")
-        lost = array.nchunks - array.nchunks_initialized
-        if lost > 0:
-            raise MissingChunkError(
-                f"{lost} of {array.nchunks} chunks are not stored",
-                where=f"{store}, variable {name}",
-                why="fill values would take their place",
-                fix="'hpcbudget verify' names them; fetch the store again",
-            )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import xarray as xr
 from ensembles import write_member
 from gridded import files_of, regridded
 
-from hpcbudget.errors import MissingChunkError
+from hpcbudget.errors import MissingChunkError, RegridError
+from hpcbudget.space.cf_write import grid_dataset
 from hpcbudget.space.grid import Grid
 from hpcbudget.space.regrid import regrid_store
 
@@ -119,3 +120,38 @@ def test_cdo_reads_the_result_and_finds_our_totals(tmp_path: Path) -> None:
         ["cdo", "-s", "showdate", "o.nc"], cwd=tmp_path, capture_output=True, check=True, text=True
     ).stdout.split()
     assert (shown[0], shown[-1]) == ("2000-01-01", "2001-12-01")
+
+
+@pytest.mark.parametrize("place", ["folder", "file", "itself", "inside"])
+def test_bad_input_a_target_that_is_not_ours_stays_as_it_is(tmp_path: Path, place: str) -> None:
+    source = tmp_path / "source.nc"
+    grid = Grid.regular(30.0)
+    values = ("lat", "lon"), np.ones(grid.shape), {"units": "kg m-2 s-1"}
+    grid_dataset(grid).assign(flux=values).to_netcdf(source)
+    out = {
+        "folder": tmp_path / "precious",
+        "file": tmp_path / "notes.txt",
+        "itself": source,
+        "inside": source / "x.zarr",
+    }[place]
+    if place == "folder":
+        out.mkdir()
+        (out / "thesis.txt").write_text("mine")
+    elif place == "file":
+        out.write_text("mine")
+    before = source.read_bytes()
+    with pytest.raises(RegridError, match="target exists|own source"):
+        regrid_store(source, Grid.regular(45.0), out, preserve="integral")
+    assert source.read_bytes() == before
+    assert place != "folder" or (out / "thesis.txt").read_text() == "mine"
+    assert place != "file" or out.read_text() == "mine"
+
+
+@pytest.mark.parametrize("units", ["PgC/yr", "kg CO2 cell-1 month-1", "Pg C yr-1"])
+def test_bad_input_amounts_per_cell_have_no_integral_over_area(tmp_path: Path, units: str) -> None:
+    source = tmp_path / "source.nc"
+    grid = Grid.regular(30.0)
+    values = ("lat", "lon"), np.ones(grid.shape), {"units": units}
+    grid_dataset(grid).assign(flux=values).to_netcdf(source)
+    with pytest.raises(RegridError, match="amount per cell"):
+        regrid_store(source, Grid.regular(45.0), tmp_path / "out.zarr", preserve="integral")
