@@ -13,7 +13,7 @@ from ensembles import write_small_ensemble
 pytestmark = pytest.mark.slow
 
 RUN_ALONE = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from hpcbudget.config import load_config
 from hpcbudget.engine.execute import execute_alone
@@ -26,7 +26,9 @@ if len(sys.argv) > 3:  # short reads, so that a short record is many of them
 out = Path(sys.argv[2])
 _, plan = prepare(load_config(Path(sys.argv[1])), out)
 execute_alone(plan.runner, plan.blocks, Progress(out, len(plan.blocks), 0)).settle()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# not getrusage: that still counts what the parent held when it started us
+status = Path("/proc/self/status").read_text()
+peak = 1024 * int(status.partition("VmHWM:")[2].split()[0])
 print(json.dumps({"peak": peak, "projected": plan.peak_bytes, "read": plan.read_bytes}))
 """
 

@@ -140,7 +140,7 @@ def test_bad_input_a_target_that_is_not_ours_stays_as_it_is(tmp_path: Path, plac
     elif place == "file":
         out.write_text("mine")
     before = source.read_bytes()
-    with pytest.raises(RegridError, match="target exists|own source"):
+    with pytest.raises(RegridError, match=r"target exists|own source"):
         regrid_store(source, Grid.regular(45.0), out, preserve="integral")
     assert source.read_bytes() == before
     assert place != "folder" or (out / "thesis.txt").read_text() == "mine"
