@@ -56,6 +56,8 @@ def test_links_between_documents_lead_somewhere(repository: Path) -> None:
     for name, text in texts(repository).items():
         folder = (repository / name).parent
         for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text):
+            if "reference/generated/" in target:
+                continue  # written by the build, which fails on a link that leads nowhere
             if "://" not in target and not target.startswith("mailto:"):
                 assert (folder / target).exists(), f"{name}: {target}"
 
