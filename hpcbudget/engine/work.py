@@ -63,8 +63,15 @@ class Failed:
     def of(cls, block: Unit, error: BaseException) -> Failed:
         """Describe the error of a unit."""
         if isinstance(error, HpcBudgetError):
-            return cls(block, str(error), isinstance(error.__cause__, OSError))
+            return cls(block, str(error), _comes_of_the_system(error))
         return cls(block, f"block {block.name}: {type(error).__name__}: {error}", curable=True)
+
+
+def _comes_of_the_system(error: BaseException | None) -> bool:
+    """Tell whether an error, however often it was raised anew with its place, began as OSError."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return error is not None
 
 
 def attempt(work: Work, unit: Unit) -> Done | Failed:

@@ -14,8 +14,8 @@ from hpcbudget.engine.execute import BUNDLE_BLOCKS, bundle_size, execute, execut
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.progress import Progress
 from hpcbudget.engine.tally import Tally
-from hpcbudget.engine.work import Done
-from hpcbudget.errors import BlockError, OutputError, StoppedEarlyError
+from hpcbudget.engine.work import Done, Failed
+from hpcbudget.errors import BlockError, InputError, OutputError, StoppedEarlyError
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +118,11 @@ def test_small_blocks_travel_together(tmp_path: Path, seconds: float, size: int)
     assert bundle_size(tally) == 1
     tally.count(Done(Chore("x"), 0, seconds))
     assert bundle_size(tally) == size
+
+
+def test_a_failing_file_system_is_curable_however_deep_it_lies() -> None:
+    named, placed = InputError("cannot be read", where="m.nc"), InputError("block x")
+    named.__cause__ = OSError("stale file handle")
+    placed.__cause__ = named
+    assert Failed.of(Chore("x"), placed).curable
+    assert not Failed.of(Chore("x"), InputError("bad data")).curable
