@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -17,21 +19,52 @@ import xarray as xr
 from hpcbudget.bench.measure import Row, once, side_by_side
 from hpcbudget.bench.shapes import Shape
 from hpcbudget.bench.stores import VARIABLE, boxes, configure, write_stores
-from hpcbudget.engine.block import Block
+from hpcbudget.engine.block import Block, cut
+from hpcbudget.engine.read_ahead import read_ahead
+from hpcbudget.engine.runner import Runner
 from hpcbudget.inputs.series import Series
 from hpcbudget.workflow import prepare
 
 LIMIT = "decoding alone, fastest decoder"
+BLOCKS_PER_CORE = 2
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A store, and all it takes to integrate it."""
+    """A store, and all it takes to integrate it.
+
+    Attributes
+    ----------
+    shape : Shape
+    store : Path
+    series : Series
+    runner : Runner
+    """
 
     shape: Shape
     store: Path
     series: Series
-    integrate: Callable[[], object]
+    runner: Runner
+
+    def integrate(self) -> None:
+        """Compute all blocks, one thread per core: what as many workers do, without their start."""
+        self._on_all_cores(self.runner.compute)
+
+    def decode(self) -> None:
+        """Read and decode all blocks as `integrate` does, and do nothing with them."""
+        self._on_all_cores(self._decode_block)
+
+    def _on_all_cores(self, work: Callable[[Block], object]) -> None:
+        cores = len(os.sched_getaffinity(0))
+        size = self.series.store.step_bytes * self.series.store.n_steps
+        blocks = cut(self.series, size / (BLOCKS_PER_CORE * cores))
+        with ThreadPoolExecutor(cores) as pool:
+            for _ in pool.map(work, blocks):
+                pass
+
+    def _decode_block(self, block: Block) -> None:
+        for _ in read_ahead(self.series, block.start, block.stop, self.runner.prefetch):
+            pass
 
     @property
     def gigabytes(self) -> float:
@@ -47,10 +80,7 @@ def measure(shape: Shape, folder: Path, rounds: int = 7) -> Iterator[Row]:
         problems = {}
         for series in catalogue.series:
             form = series.key.member.rsplit("-", 1)[0]
-            block = Block(series.key, *series.steps)
-            problems[form] = Problem(
-                shape, stores[form], series, partial(plan.runner.compute, block)
-            )
+            problems[form] = Problem(shape, stores[form], series, plan.runner)
         for form, problem in problems.items():
             yield _row(form, problem, problems, rounds)
 
@@ -58,6 +88,8 @@ def measure(shape: Shape, folder: Path, rounds: int = 7) -> Iterator[Row]:
 def _row(form: str, problem: Problem, problems: dict[str, Problem], rounds: int) -> Row:
     works: dict[str, Callable[[], object]] = {"ours": problem.integrate}
     works |= decoders_of(problem.store)
+    if form != "netcdf":
+        works["chunk by chunk"] = problem.decode
     others: dict[str, Callable[[], object]] = {}
     if find_spec("flox") and form != "netcdf":
         # a laid-out store is compared with what one would have used had it not been laid out

@@ -18,6 +18,7 @@ from hpcbudget.inputs.layout import (
     coordinates_of,
     find_variable,
     labels_of,
+    spatial_dims,
     time_dim_of,
     time_variable,
 )
@@ -219,9 +220,7 @@ def _field(
     """Describe a field, having looked at it in every file."""
     variable = find_variable(first, name, paths[0])
     time_dim = time_dim_of(first, variable)
-    space = {
-        str(d) for c in coordinates_of(first, variable, GridOptions()).values() for d in c.dims
-    }
+    space = spatial_dims(first, variable)
     single = [d for d in variable.dims if d != time_dim and d not in space]
     dims = [d for d in variable.dims if d == time_dim] + single
     dims += [d for d in variable.dims if d in space]
@@ -278,8 +277,13 @@ def _check_same(variable: Variable, other: Variable, time_dim: str | None, path:
 def _coordinates(
     source: Source, names: list[str], time_dim: str | None, path: str
 ) -> tuple[list[Coordinate], dict[str, list[str]]]:
-    """Everything without time that shares a dimension with the fields."""
+    """Everything without time that shares a dimension with the fields or tells their grid."""
     used = {d for name in names for d in source.variables[name].dims}
+    telling = {
+        other
+        for name in names
+        for other in coordinates_of(source, source.variables[name], GridOptions())
+    }
     kept: list[Coordinate] = []
     labels: dict[str, list[str]] = {}
     for dim in used:
@@ -287,11 +291,14 @@ def _coordinates(
         if found:
             labels[dim] = found
     for name, variable in source.variables.items():
-        if time_dim in variable.dims or variable.dtype.kind not in "iuf":
+        if time_dim in variable.dims:
             continue
-        if used.intersection(variable.dims):
-            values = source.read(name)
-            kept.append((name, variable.dims, values, plain_attributes(variable.attrs)))
+        attrs = plain_attributes(variable.attrs)
+        if variable.dtype.kind not in "iuf":
+            if name in telling:  # of a mesh or a grid mapping only the attributes count
+                kept.append((name, (), np.zeros((), np.int32), attrs))
+        elif used.intersection(variable.dims) or name in telling:
+            kept.append((name, variable.dims, source.read(name), attrs))
     return kept, labels
 
 

@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial as partial_function
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from hpcbudget.files import unwritable
 from hpcbudget.inputs.collect import Gathered, GatheredVariable, gather
 from hpcbudget.inputs.streaming import codecs, stream_layout
 from hpcbudget.inputs.zarr_source import ZarrSource
+from hpcbudget.processes import spread
 
 Progress = Callable[[int, int], None]
 
@@ -67,6 +69,7 @@ def ingest(
     variables: Sequence[str] = (),
     group: str | None = None,
     progress: Progress | None = None,
+    workers: int = 1,
 ) -> IngestReport:
     """Copy files along time into one zarr store laid out for streaming.
 
@@ -82,6 +85,8 @@ def ingest(
         Group within the sources.
     progress : callable, optional
         Called with the bytes done and all bytes after every shard.
+    workers : int
+        Processes that copy shards; the store is the same to the bit for any number.
 
     Raises
     ------
@@ -104,33 +109,34 @@ def ingest(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(partial):
-            return _ingest(gathered, partial, target, progress)
+            return _ingest(gathered, partial, target, progress, workers)
     except OSError as error:
         raise unwritable(target, error) from error
 
 
 def _ingest(
-    gathered: Gathered, partial: Path, target: Path, progress: Progress | None
+    gathered: Gathered, partial: Path, target: Path, progress: Progress | None, workers: int
 ) -> IngestReport:
     manifest = gathered.manifest()
     total = sum(v.nbytes for v in gathered.fields)
     done = resumed = 0
-    # an array takes this setting when it is opened: chunks of nothing but NaN are stored too
+    todo: list[tuple[GatheredVariable, int, int]] = []
     with zarr.config.set({"array.write_empty_chunks": True}):
         root = _open_partial(partial, gathered, manifest)
-        arrays = {field.name: root[field.name] for field in gathered.fields}
-    for field in gathered.fields:
-        array = arrays[field.name]
-        assert isinstance(array, zarr.Array)
-        for start, stop in _shard_ranges(array):
-            if _is_stored(partial, field, start, stop):
-                resumed += 1
-            else:
-                _copy(gathered, partial, field, array, start, stop)
-                _flush(partial, field, start, stop)
-            done += (stop - start) * field.step_bytes
-            if progress is not None:
-                progress(done, total)
+        for field in gathered.fields:
+            array = root[field.name]
+            assert isinstance(array, zarr.Array)
+            for start, stop in _shard_ranges(array):
+                if _is_stored(partial, field, start, stop):
+                    resumed += 1
+                    done += (stop - start) * field.step_bytes
+                else:
+                    todo.append((field, start, stop))
+    copied = spread(partial_function(_copy, gathered=gathered, partial=partial), todo, workers)
+    for (field, start, stop), _ in zip(todo, copied, strict=True):
+        done += (stop - start) * field.step_bytes
+        if progress is not None:
+            progress(done, total)
     stored = sum(f.stat().st_size for f in partial.rglob("*") if f.is_file())
     partial.rename(target)
     _manifest_path(partial).unlink()
@@ -221,18 +227,15 @@ def _shard_ranges(array: zarr.Array[Any]) -> Iterator[tuple[int, int]]:
         yield start, min(start + step, array.shape[0])
 
 
-def _copy(
-    gathered: Gathered,
-    partial: Path,
-    field: GatheredVariable,
-    array: zarr.Array[Any],
-    start: int,
-    stop: int,
-) -> None:
-    """Copy the shards of some steps and read them back."""
+def _copy(steps: tuple[GatheredVariable, int, int], gathered: Gathered, partial: Path) -> None:
+    """Copy the shards of some steps, read them back and have the disk hold them."""
+    field, start, stop = steps
     values = np.ascontiguousarray(gathered.read(field, start, stop))
     for key in _keys(partial, field, start, stop):
         key.unlink(missing_ok=True)  # what a kill has damaged cannot be written over in part
+    # an array takes this setting when it is opened: chunks of nothing but NaN are stored too
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        array = zarr.open_array(partial, path=field.name, mode="r+")
     array[start:stop] = values
     with ZarrSource(str(partial)) as source:
         stored = source.read(field.name, (slice(start, stop),))
@@ -243,6 +246,7 @@ def _copy(
             why="the disk or its file system cannot be trusted",
             fix="write to another disk",
         )
+    _flush(partial, field, start, stop)
 
 
 def _is_stored(partial: Path, field: GatheredVariable, start: int, stop: int) -> bool:

@@ -16,11 +16,13 @@ from hpcbudget.errors import GridError, InputError
 from hpcbudget.inputs.source import Index, Source, Variable
 from hpcbudget.options import GridOptions
 from hpcbudget.space.cf_coordinates import is_coordinate
+from hpcbudget.space.cf_healpix import is_healpix_index, is_healpix_mapping, mapping_names
 from hpcbudget.space.grid import Grid
 
 _TIME_NAMES = {"time", "t", "mtime", "times", "date", "month", "months", "year", "years",
                "time_counter", "time_centered", "record"}  # fmt: skip
 _BOUNDS = ("_bnds", "_bounds", "_vertices", "_b")
+_TELL_THE_GRID = ("grid_mapping", "mesh", "location")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Layout:
         if self.time_axis is not None:
             index[self.time_axis] = steps
         return tuple(index)
+
+    @property
+    def in_stored_order(self) -> bool:
+        """Whether `apply` leaves the numbers where they are."""
+        return self.order == tuple(range(len(self.order)))
 
     def apply(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring numbers read with `index` into the order (step, *grid.dims)."""
@@ -114,7 +121,7 @@ def lay_out(
     variable = find_variable(source, name, where)
     coordinates = coordinates_of(source, variable, options)
     spatial = {str(d) for c in coordinates.values() for d in c.dims}
-    mapping = {k: v for k, v in variable.attrs.items() if k == "grid_mapping"}
+    told = {k: v for k, v in variable.attrs.items() if k in _TELL_THE_GRID}
     # cells whose places another file or a formula tells have no coordinates of their own here
     elsewhere = options.corners is not None or _is_healpix(source, variable)
     time_dim = time_dim_of(source, variable)
@@ -150,7 +157,7 @@ def lay_out(
     kept = [d for axis, d in enumerate(variable.dims) if axis not in gone]
     space = [d for d in kept if d != time_dim]
     shape = [variable.shape[variable.dims.index(d)] for d in space]
-    stub = xr.Variable(space, np.broadcast_to(np.float32(0), shape), mapping)
+    stub = xr.Variable(space, np.broadcast_to(np.float32(0), shape), told)
     try:
         grid = _grid(name, coordinates, stub, options)
     except GridError as error:
@@ -302,10 +309,12 @@ def coordinates_of(
         for bounds in names:
             if bounds in source.variables:
                 wanted[bounds] = source.variables[bounds]
-    mapping = str(variable.attrs.get("grid_mapping", ""))
-    if mapping in source.variables:
-        wanted[mapping] = source.variables[mapping]
+    for mapping in mapping_names(variable.attrs.get("grid_mapping")):
+        if mapping in source.variables:
+            wanted[mapping] = source.variables[mapping]
     for name, candidate in source.variables.items():
+        if is_healpix_index(candidate.attrs) and set(candidate.dims) <= dims:
+            wanted[name] = candidate
         if candidate.attrs.get("cf_role") == "mesh_topology":
             told = " ".join(str(text) for text in candidate.attrs.values()).split()
             wanted.update({n: source.variables[n] for n in [name, *told] if n in source.variables})
@@ -314,6 +323,17 @@ def coordinates_of(
     }
 
 
+def spatial_dims(source: Source, variable: Variable) -> set[str]:
+    """Return the dimensions along which the places of a variable's numbers change."""
+    coordinates = coordinates_of(source, variable, GridOptions())
+    found = {str(d) for c in coordinates.values() for d in c.dims}
+    if _is_healpix(source, variable):  # a formula places them, no coordinate need lie along it
+        time_dim = time_dim_of(source, variable)
+        found |= {[d for d in variable.dims if d != time_dim][-1]}
+    return found
+
+
 def _is_healpix(source: Source, variable: Variable) -> bool:
-    mapping = source.variables.get(str(variable.attrs.get("grid_mapping", "")))
-    return mapping is not None and mapping.attrs.get("grid_mapping_name") == "healpix"
+    names = mapping_names(variable.attrs.get("grid_mapping"))
+    held = source.variables
+    return any(name in held and is_healpix_mapping(held[name].attrs) for name in names)

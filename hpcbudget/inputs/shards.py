@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
 from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec
@@ -51,6 +54,30 @@ class ShardIndex:
     def nbytes(self) -> int:
         """Bytes of the index."""
         return 16 * int(np.prod(self.counts)) + 4 * self.checksum
+
+    def places(self, handle: int) -> dict[tuple[int, ...], tuple[int, int]]:
+        """Return place within the shard -> (offset, size in bytes) of the chunks of an open file.
+
+        Raises
+        ------
+        ValueError
+            If the file ends before its index, or the index fails its checksum.
+        """
+        offset = max(os.fstat(handle).st_size - self.nbytes, 0) if self.at_end else 0
+        raw = os.pread(handle, self.nbytes, offset)
+        size = 16 * math.prod(self.counts)
+        if len(raw) != self.nbytes:
+            raise ValueError("a shard is shorter than its index")
+        if self.checksum and google_crc32c.value(raw[:size]) != int.from_bytes(
+            raw[size:], "little"
+        ):
+            raise ValueError("the checksum of a shard's index does not hold")
+        table = np.frombuffer(raw[:size], "<u8").reshape(-1, 2)
+        return {
+            place: (int(begin), int(length))
+            for place, (begin, length) in zip(np.ndindex(*self.counts), table, strict=True)
+            if begin != _ABSENT
+        }
 
     def absent(
         self, raw: bytes, shard: tuple[int, ...], shape: tuple[int, ...]

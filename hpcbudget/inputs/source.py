@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import netCDF4
 import numpy as np
@@ -29,6 +29,14 @@ NETCDF_LOCK = threading.RLock()
 
 Engine = Literal["netcdf", "zarr"]
 Index = tuple[int | slice, ...]
+
+
+class Fetched(Protocol):
+    """Stored bytes that become numbers when they are wanted (see `Source.fetch`)."""
+
+    def __call__(self, into: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """Decode, into memory that is given or new."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,33 @@ class Source(ABC):
         MissingChunkError
             If any of them is not stored, truncated or corrupt.
         """
+
+    def fetch(self, name: str, index: Index = ()) -> Fetched:
+        """Read what is stored of a variable; it becomes numbers when the result is called.
+
+        Where that can be told apart, reading waits for the disk and decoding for the processor.
+
+        Returns
+        -------
+        callable
+            Without an argument, it returns what `read` does. Given a C-ordered array of as many
+            numbers of the stored type, it decodes into it, and returns it in the shape of `read`.
+
+        Raises
+        ------
+        MissingChunkError
+            As `read`; what is called may raise it, too.
+        """
+        values = self.read(name, index)
+
+        def decoded(into: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+            if into is None:
+                return values
+            target = into.reshape(values.shape)
+            target[...] = values
+            return target
+
+        return decoded
 
     @abstractmethod
     def close(self) -> None:

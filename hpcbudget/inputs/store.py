@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from hpcbudget.errors import HpcBudgetError
 from hpcbudget.inputs.decode import Decoding
 from hpcbudget.inputs.layout import Layout
 from hpcbudget.inputs.remote import is_remote, remote_identity
-from hpcbudget.inputs.source import Variable, engine_of, open_source
+from hpcbudget.inputs.source import Fetched, Variable, engine_of, open_source
 from hpcbudget.inputs.zarr_source import ZarrSource
+
+Values = npt.NDArray[np.floating[Any]]
 
 SHARD_LIMIT = 256_000_000
 """Decoded bytes up to which a shard is read whole."""
@@ -103,7 +105,7 @@ class Store:
             edges.append(part.stop)
         return tuple(edges)
 
-    def read(self, start: int, stop: int) -> npt.NDArray[np.floating[Any]]:
+    def read(self, start: int, stop: int) -> Values:
         """Return values of steps ``[start, stop)``.
 
         Returns
@@ -116,11 +118,36 @@ class Store:
         MissingChunkError
             If a stored chunk is missing, truncated or corrupt.
         """
-        values = self._stored(start, stop)
-        if self.fraction is not None:
-            fraction = self.fraction.read(start, stop)
-            values = np.where(_outside(values, fraction), 0.0, values * fraction)
-        return np.ascontiguousarray(values, self.dtype)
+        return self.fetch(start, stop)(None)
+
+    def fetch(self, start: int, stop: int) -> Callable[[Values | None], Values]:
+        """Read what is stored of steps ``[start, stop)``; it is decoded when the result is called.
+
+        Returns
+        -------
+        callable
+            Of a buffer, flat and of `dtype`, with room for all values, or None for a new one. It
+            returns what `read` does; the values lie in the buffer until it is used again.
+
+        Raises
+        ------
+        MissingChunkError
+            As `read`; what is called may raise it, too.
+        """
+        pieces = [(*piece, *self._fetch(*piece)) for piece in self._overlapping(start, stop)]
+
+        def decoded(buffer: Values | None) -> Values:
+            size = (stop - start) * self.layout.grid.size
+            flat = np.empty(size, self.dtype) if buffer is None else buffer[:size]
+            values = flat.reshape(stop - start, *self.shape)
+            for part, first, last, fetched, stored in pieces:
+                self._decode(part, fetched, stored, values[first - start : last - start])
+            if self.fraction is not None:
+                fraction = self.fraction.read(start, stop)
+                values[...] = np.where(_outside(values, fraction), 0.0, values * fraction)
+            return values
+
+        return decoded
 
     def share(self, start: int, stop: int) -> npt.NDArray[np.float64] | None:
         """Return the part of each cell that `read`'s values stand for; None if it never changes.
@@ -132,19 +159,25 @@ class Store:
         """
         if self.fraction is None:
             return None
-        values, fraction = self._stored(start, stop), self.fraction.read(start, stop)
+        values = replace(self, fraction=None).read(start, stop)
+        fraction = self.fraction.read(start, stop)
         outside = _outside(values, fraction)
         return np.where(outside, 0.0, np.where(np.isnan(fraction), 1.0, fraction))
 
-    def _stored(self, start: int, stop: int) -> npt.NDArray[np.floating[Any]]:
-        pieces = [self._read(*piece) for piece in self._overlapping(start, stop)]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-    def _read(self, part: Part, first: int, last: int) -> npt.NDArray[np.floating[Any]]:
+    def _fetch(self, part: Part, first: int, last: int) -> tuple[Fetched, np.dtype[Any]]:
+        """Return what is stored of one file's steps, and the type it is stored as."""
         steps = slice(first - part.start, last - part.start)
         with open_source(part.path, self.group) as source:
-            raw = source.read(self.variable, self.layout.index(self.n_dims, steps))
-        return part.decoding(self.layout.apply(raw))
+            stored = source.variables[self.variable].dtype.newbyteorder("=")
+            return source.fetch(self.variable, self.layout.index(self.n_dims, steps)), stored
+
+    def _decode(self, part: Part, fetched: Fetched, stored: np.dtype[Any], values: Values) -> None:
+        """Fill values[step, *grid.shape] with what was fetched of one file."""
+        in_place = stored == self.dtype and not part.decoding.packed
+        if in_place and self.layout.in_stored_order:
+            part.decoding(fetched(values))
+        else:
+            values[...] = part.decoding(self.layout.apply(fetched()))
 
     def fingerprint(self, start: int, stop: int) -> str:
         """Return a hash of what steps ``[start, stop)`` are read from.

@@ -6,15 +6,20 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from hpcbudget.errors import HpcBudgetError
 from hpcbudget.inputs.hdf5 import unwritten_chunks
 from hpcbudget.inputs.source import Index, NetcdfSource, Source, open_source
 from hpcbudget.inputs.zarr_source import ZarrSource
+from hpcbudget.processes import spread
 
 Kind = Literal["missing", "corrupt", "unreadable"]
 READ_BYTES = 64_000_000
+
+Piece = tuple[str, str, Index]
+"""Variable, name of the piece, and where it is."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Verification:
         return not self.defects
 
 
-def verify(path: str, *, group: str | None = None) -> Verification:
+def verify(path: str, *, group: str | None = None, workers: int = 1) -> Verification:
     """Read every stored chunk of a file or store and name those that are not whole.
 
     Parameters
@@ -76,6 +81,8 @@ def verify(path: str, *, group: str | None = None) -> Verification:
         netCDF file or zarr store.
     group : str, optional
         Group within it.
+    workers : int
+        Processes that read; what they find is the same for any number.
 
     Returns
     -------
@@ -88,23 +95,56 @@ def verify(path: str, *, group: str | None = None) -> Verification:
     InputError, MissingChunkError
         If the store cannot be opened at all.
     """
-    defects: list[Defect] = []
-    objects = read = 0
     with open_source(path, group) as source:
-        for name, variable in source.variables.items():
-            if not variable.shape or 0 in variable.shape or variable.dtype.kind not in "iufSb":
-                continue
-            absent = set(_absent(source, name))
-            defects.extend(Defect(path, name, place, "missing") for place in sorted(absent))
-            for place, index in _pieces(source, name):
-                objects += 1
-                if isinstance(source, ZarrSource) and any(source.absent_chunks(name, index)):
-                    continue  # already named
-                try:
-                    read += source.read(name, index).nbytes
-                except HpcBudgetError as error:
-                    defects.append(Defect(path, name, place, "corrupt", error.what))
-        return Verification(path, len(source.variables), objects, read, tuple(defects))
+        names = tuple(
+            name
+            for name, variable in source.variables.items()
+            if variable.shape and 0 not in variable.shape and variable.dtype.kind in "iufSb"
+        )
+        missing = [
+            Defect(path, name, place, "missing")
+            for name in names
+            for place in sorted(set(_absent(source, name)))
+        ]
+        pieces = [(name, *piece) for name in names for piece in _pieces(source, name)]
+        bundles = list(_bundles(source, pieces))
+        held = len(source.variables)
+    found = list(spread(partial(_read, path=path, group=group), bundles, workers))
+    corrupt = [defect for defects, _ in found for defect in defects]
+    by_variable = sorted([*missing, *corrupt], key=lambda defect: names.index(defect.variable))
+    read = sum(size for _, size in found)
+    return Verification(path, held, len(pieces), read, tuple(by_variable))
+
+
+def _read(bundle: tuple[Piece, ...], path: str, group: str | None) -> tuple[list[Defect], int]:
+    """Read some pieces; return what is wrong with them, and their decoded bytes."""
+    defects: list[Defect] = []
+    size = 0
+    with open_source(path, group) as source:
+        for name, place, index in bundle:
+            if isinstance(source, ZarrSource) and any(source.absent_chunks(name, index)):
+                continue  # named as missing
+            try:
+                size += source.read(name, index).nbytes
+            except HpcBudgetError as error:
+                defects.append(Defect(path, name, place, "corrupt", error.what))
+    return defects, size
+
+
+def _bundles(source: Source, pieces: list[Piece]) -> Iterator[tuple[Piece, ...]]:
+    """Put pieces together until they are worth sending to another process."""
+    bundle: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        bundle.append(piece)
+        name, _, index = piece
+        cells = math.prod(part.stop - part.start for part in index if isinstance(part, slice))
+        size += cells * source.variables[name].dtype.itemsize
+        if size >= READ_BYTES:
+            yield tuple(bundle)
+            bundle, size = [], 0
+    if bundle:
+        yield tuple(bundle)
 
 
 def _absent(source: Source, name: str) -> Iterator[str]:

@@ -3,9 +3,11 @@
 Zarr hands out its fill value for a chunk that is not there. For a carbon budget that is a lost
 chunk, not a value, so every read first makes sure that all chunks it touches are stored.
 
-The `zarrs` pipeline decodes shards two to three times as fast as zarr's own, but its partial
-decoder passes over checksums (a flipped bit in a chunk with crc32c was read without complaint,
-zarrs 0.2.3). It is used for reads of whole stored objects only, where it checks them.
+Chunks of local stores with the usual codecs are decoded by `hpcbudget.inputs.zarr_chunks`. For
+all others the `zarrs` pipeline is used where it is installed and knows the codecs: it decodes
+shards two to three times as fast as zarr's own, but its partial decoder passes over checksums (a
+flipped bit in a chunk with crc32c was read without complaint, zarrs 0.2.3). So it reads whole
+stored objects only, where it checks them.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import itertools
 import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,8 @@ from zarr.core.sync import sync
 from hpcbudget.errors import InputError, MissingChunkError
 from hpcbudget.inputs.remote import is_remote, unreachable
 from hpcbudget.inputs.shards import ShardIndex
-from hpcbudget.inputs.source import Engine, Index, Source, Variable
+from hpcbudget.inputs.source import Engine, Fetched, Index, Source, Variable
+from hpcbudget.inputs.zarr_chunks import ChunkCodec, ChunkReader
 
 _ZARRS = "zarrs.ZarrsCodecPipeline" if importlib.util.find_spec("zarrs") else None
 _ARRAY_MARKS = ("zarr.json", ".zarray")
@@ -86,6 +89,7 @@ class ZarrSource(Source):
         self.attrs = dict(self._group.attrs)
         self._arrays: dict[str, zarr.Array[Any]] = arrays
         self._faster: dict[str, zarr.Array[Any]] = {}
+        self._readers: dict[str, ChunkReader | None] = {}
         self.variables = {name: self._describe(name, array) for name, array in arrays.items()}
 
     def _arrays_of(self, opened: zarr.Group, group: str | None) -> dict[str, zarr.Array[Any]]:
@@ -122,23 +126,71 @@ class ZarrSource(Source):
 
     def read(self, name: str, index: Index = ()) -> npt.NDArray[Any]:
         """Return raw numbers (see `Source.read`)."""
+        return self.fetch(name, index)()
+
+    def fetch(self, name: str, index: Index = ()) -> Fetched:
+        """Read the bytes of all chunks; for arrays that only zarr can decode, their numbers."""
         array = self._arrays[name]
         full = (*index, *(slice(None) for _ in range(array.ndim - len(index))))
         self._require_stored(array, full)
         # an index of one step keeps its dimension while reading: decoders then fill whole arrays
-        ranges = tuple(slice(i, i + 1) if isinstance(i, int) else i for i in full)
-        reader = self._fast(name) if self._covers_objects(array, ranges) else array
+        ranges = tuple(
+            slice(i, i + 1) if isinstance(i, int) else slice(*i.indices(n))
+            for i, n in zip(full, array.shape, strict=True)
+        )
+        lengths = tuple(max(r.stop - r.start, 0) for r in ranges)
+        shape = tuple(n for n, i in zip(lengths, full, strict=True) if not isinstance(i, int))
+        reader = self._reader(name)
+        with self._decoding(name):
+            fill = reader.fetch(ranges) if reader else self._by_zarr(name, ranges)
+
+        def decoded(into: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+            if into is None:
+                into = np.empty(lengths, array.dtype.newbyteorder("="))
+            with self._decoding(name):
+                fill(into.reshape(lengths))
+            return into.reshape(shape)
+
+        return decoded
+
+    @contextlib.contextmanager
+    def _decoding(self, name: str) -> Iterator[None]:
+        """Raise whatever codecs and disks raise as a chunk that is not there."""
         try:
-            values = np.asarray(reader[ranges])
-        except Exception as error:  # codecs raise whatever their library does
+            yield
+        except Exception as error:
             raise MissingChunkError(
                 f"variable {name!r} cannot be decoded: {error}",
                 where=self.path,
                 why="a chunk is truncated or corrupt",
                 fix="'hpcbudget verify' names it; restore it from the source",
             ) from None
-        values = values[tuple(0 if isinstance(i, int) else slice(None) for i in full)]
-        return np.asarray(values, values.dtype.newbyteorder("="), order="C")
+
+    def _reader(self, name: str) -> ChunkReader | None:
+        """Return what decodes an array's chunks without zarr; None if zarr has to do it."""
+        if name not in self._readers:
+            array = self._arrays[name]
+            codec = ChunkCodec.of(array) if self.is_local else None
+            self._readers[name] = None
+            if codec is not None:
+                self._readers[name] = ChunkReader(
+                    array,
+                    codec,
+                    lambda at: Path(self.path, self._key(array, at)),
+                    ShardIndex.of(array),
+                )
+        return self._readers[name]
+
+    def _by_zarr(self, name: str, ranges: tuple[slice, ...]) -> Callable[[npt.NDArray[Any]], None]:
+        """Have zarr decode ranges of an array; return what copies them."""
+        array = self._arrays[name]
+        reader = self._fast(name) if self._covers_objects(array, ranges) else array
+        values = np.asarray(reader[ranges])
+
+        def fill(into: npt.NDArray[Any]) -> None:
+            into[...] = values
+
+        return fill
 
     def stored_keys(self, name: str, index: Index) -> Iterator[str]:
         """Yield the store's keys of all objects that hold some of ``array[index]``."""

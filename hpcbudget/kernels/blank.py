@@ -17,10 +17,15 @@ def _blank(values: npt.NDArray[np.floating], fills: npt.NDArray[np.floating]) ->
     for start in range(0, values.size, TILE):
         stop = min(start + TILE, values.size)
         for fill in fills:
+            # looked for before anything is written: most tiles hold none, and counting runs in
+            # vector registers as long as nothing hangs on the outcome
+            hits = np.int32(0)
             for i in range(start, stop):
-                value = values[i]
-                # stored in any case: without a branch the loop runs in vector registers
-                values[i] = missing if value == fill else value
+                hits += np.int32(values[i] == fill)
+            if hits:
+                for i in range(start, stop):
+                    value = values[i]
+                    values[i] = missing if value == fill else value
 
 
 def blank(values: npt.NDArray[np.floating], fills: npt.NDArray[np.floating]) -> None:
