@@ -40,7 +40,8 @@ class Problem:
 
 
 IN_MEMORY = ("numpy.bincount", "scipy.sparse", "flox", "xarray.weighted")
-REGRIDDERS = ("scipy.sparse", "xarray-regrid", "xesmf")
+REGRIDDERS = ("scipy.sparse", "xarray-regrid", "cdo remap (files)", "xesmf")
+WEIGHERS = ("cdo gencon", "xesmf", "scipy.sparse")
 READERS = ("xarray+flox", "cdo fldsum")
 
 PROBLEMS = {
@@ -49,7 +50,17 @@ PROBLEMS = {
     "IntegrateMonthly010x36zones": Problem("kernels", "Monthly010x36zones", IN_MEMORY),
     "RegridMonthly100": Problem("regrid", "Monthly100x36zones", REGRIDDERS),
     "RegridMonthly025": Problem("regrid", "Monthly025x36zones", REGRIDDERS),
+    # weights made and applied; xESMF in a process of its own, also $HPCBUDGET_ESMF_PYTHON
+    "WeightsBox025to100": Problem("regrid", "Box025to100", WEIGHERS),
+    "WeightsBox010to025": Problem("regrid", "Box010to025", ("scipy.sparse",)),
+    "WeightsOcean100to100": Problem("regrid", "Ocean100to100", WEIGHERS),
+    "WeightsOcean025to100": Problem("regrid", "Ocean025to100", WEIGHERS),
+    "WeightsRotated011to025": Problem("regrid", "Rotated011to025", WEIGHERS),
     "ReadMonthly025x36zones": Problem("read", "Monthly025x36zones", READERS),
+}
+ON_REQUEST = {
+    # ESMF needs minutes and gigabytes
+    "WeightsBox010to025WithAll": Problem("regrid", "Box010to025WithAll", WEIGHERS),
 }
 
 
@@ -57,7 +68,7 @@ def solve(
     name: str, *, shape: str | None = None, folder: Path | None = None
 ) -> list[dict[str, Any]]:
     """Return the rows of a problem, or of the same problem on another shape."""
-    problem = PROBLEMS[name]
+    problem = (PROBLEMS | ON_REQUEST)[name]
     rows = bench.run(problem.suite, shape=shape or problem.shape, folder=folder)
     return [{**row, "problem": name} for row in rows]
 
@@ -65,7 +76,9 @@ def solve(
 def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Solve the problems that are named, show and keep the rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("problems", nargs="*", choices=[[], *PROBLEMS], default=list(PROBLEMS))
+    parser.add_argument(
+        "problems", nargs="*", choices=[[], *PROBLEMS, *ON_REQUEST], default=list(PROBLEMS)
+    )
     parser.add_argument("--json", type=Path, help="also write JSON lines to this file")
     parser.add_argument("--compare", type=Path, help="such a file, of an earlier time")
     parser.add_argument("--folder", type=Path, help="where stores are written and kept")

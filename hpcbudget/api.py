@@ -320,7 +320,14 @@ def _time_axis(
     dates = index if isinstance(index, xr.CFTimeIndex) else _as_cftime(index)
     calendar = str(time.dt.calendar)
     calendar = "standard" if calendar == "proleptic_gregorian" else calendar
-    return axis_of_dates(list(dates), None, options or TimeOptions(), calendar, where), found[0]
+    axis = axis_of_dates(list(dates), None, options or TimeOptions(), calendar, where)
+    if axis.carried_seconds is not None:
+        raise InputError(
+            "steps of several days lie in two months",
+            where=where,
+            fix="average the field over days or months first, or give its files to a run",
+        )
+    return axis, found[0]
 
 
 def _is_time(coordinate: xr.DataArray | None) -> bool:

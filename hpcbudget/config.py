@@ -19,7 +19,6 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -35,6 +34,7 @@ from hpcbudget.options import (
     RegionSetOptions,
     StatisticsOptions,
     TableEnsemble,
+    Years,
 )
 
 DATA_VARIABLE = "HPCBUDGET_DATA"
@@ -54,11 +54,11 @@ class Config(Model):
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
     title: str | None = None
     data: Path | None = None
-    period: tuple[int, int] | None = None
+    period: Years | None = None
     radius_km: float = Field(6371.0, gt=6300, lt=6400)
     overlap: Literal["fractional", "centre"] = "fractional"
     regions: tuple[RegionSetChoice, ...] = ("gcb_bands",)
-    periods: dict[str, tuple[int, int]] = Field({})
+    periods: dict[str, Years] = Field({})
     statistics: StatisticsOptions = StatisticsOptions()
     budget: BudgetOptions | None = None
     closure: ClosureOptions = ClosureOptions()
@@ -67,21 +67,6 @@ class Config(Model):
     adjustments: tuple[AnyAdjustment, ...] = ()
     tables: tuple[TableEnsemble, ...] = ()
     ensembles: tuple[EnsembleOptions, ...] = ()
-
-    @field_validator("period")
-    @classmethod
-    def _ordered(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
-        if value is not None and value[0] > value[1]:
-            raise ValueError(f"the first year {value[0]} comes after the last {value[1]}")
-        return value
-
-    @field_validator("periods")
-    @classmethod
-    def _all_ordered(cls, value: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-        for name, (first, last) in value.items():
-            if first > last:
-                raise ValueError(f"{name}: the first year {first} comes after the last {last}")
-        return value
 
     @model_validator(mode="after")
     def _some_members(self) -> Self:

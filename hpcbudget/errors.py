@@ -96,6 +96,12 @@ class GridError(InputError):
     """Cell bounds are absent, overlap or do not cover what they claim to."""
 
 
+class GridNameError(GridError):
+    """What was typed for a grid is neither the name of one nor a file."""
+
+    exit_code = 2
+
+
 class RegionError(ConfigError):
     """A region set cannot be read or has no well-defined fractions."""
 

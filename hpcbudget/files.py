@@ -67,6 +67,14 @@ def kept(folder: Path, name: str, suffix: str) -> bytes:
     return content
 
 
+def free_bytes(path: Path) -> int:
+    """Return how much the disk that holds `path`, or will hold it, has room for."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
 def unwritable(path: Path, error: OSError) -> OutputError:
     """Say why `path` could not be written and how to go on."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)

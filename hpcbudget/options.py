@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    field_validator,
     model_validator,
 )
 
@@ -31,6 +31,16 @@ def _one_or_many(value: Any) -> Any:
 # a name becomes a file's name in the ledger and a field of the tables
 Name = Annotated[str, Field(pattern=r"^[^\s./\\][^/\\\n]*$", max_length=120)]
 Paths = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
+
+
+def _in_order(years: tuple[int, int]) -> tuple[int, int]:
+    if years[0] > years[1]:
+        raise ValueError(f"the first year {years[0]} comes after the last {years[1]}")
+    return years
+
+
+Years = Annotated[tuple[int, int], AfterValidator(_in_order)]
+"""First and last year of a period, both included."""
 
 
 class Model(BaseModel):
@@ -73,16 +83,22 @@ class GridOptions(Model):
     corners: FieldRef | None = None
 
 
+StampPlace = Literal["begin", "middle", "end"]
+
+
 class TimeOptions(Model):
     """Facts about the time axis that the file does not tell."""
 
     calendar: str | None = None
     units: str | None = None
     start: str | None = Field(None, description="first month, 'YYYY-MM', where stamps are unusable")
-    mean_over: tuple[int, int] | None = Field(
+    mean_over: Years | None = Field(
         None, description="a field without time: the mean over these years"
     )
     resolution: Literal["hour", "day", "month", "year"] | None = None
+    stamp: StampPlace | None = Field(
+        None, description="what stamps of steps of several days name, where there are no bounds"
+    )
 
 
 class Term(Model):
@@ -206,6 +222,11 @@ class StatisticsOptions(Model):
     change: tuple[tuple[str, str], ...] = Field(
         (), description="pairs of period names whose agreement is compared"
     )
+    paired_regions: int = Field(
+        40,
+        ge=1,
+        description="pairs.csv: of a set with more regions, those in which the sides differ most",
+    )
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     bootstrap: int = Field(0, ge=0, description="samples; 0 = off")
     bootstrap_level: float = Field(0.9, gt=0, lt=1)
@@ -316,7 +337,7 @@ class MapsOptions(Model):
     """Gridded answers on one common grid."""
 
     grid: str = Field("1", description="degrees, lat x lon degrees, n80, or a file's grid")
-    periods: dict[str, tuple[int, int]] = Field(
+    periods: dict[str, Years] = Field(
         {}, description="named spans of years; default: those of the statistics, else decades"
     )
     seasons: Annotated[tuple[TimeMean, ...], BeforeValidator(_one_or_many)] = Field(
@@ -336,14 +357,6 @@ class MapsOptions(Model):
         {}, description="member: native, xesmf, or an ESMF weights file onto `grid`"
     )
     tile_mb: float = Field(32, gt=0, description="aim for the bytes of one model on a tile")
-
-    @field_validator("periods")
-    @classmethod
-    def _all_ordered(cls, value: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-        for name, (first, last) in value.items():
-            if first > last:
-                raise ValueError(f"{name}: the first year {first} comes after the last {last}")
-        return value
 
 
 class EngineOptions(Model):

@@ -6,30 +6,32 @@ Each step can be run alone from what the one before left in OUT; `run` does them
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import xarray as xr
 import yaml
 
 from hpcbudget.config import Config, parse_config
-from hpcbudget.engine.cluster import Connect, dashboard_of, local_client
-from hpcbudget.engine.execute import execute, execute_alone, pending
+from hpcbudget.engine.cluster import Connect, default_workers, local_client
+from hpcbudget.engine.execute import execute_alone, pending
 from hpcbudget.engine.fluxes import write_fluxes
 from hpcbudget.engine.ledger import Ledger
 from hpcbudget.engine.merge import collect
 from hpcbudget.engine.plan import Plan, make_plan
 from hpcbudget.engine.progress import Progress, Snapshot
 from hpcbudget.engine.provenance import write_provenance
+from hpcbudget.engine.stages import Stage, work_off
 from hpcbudget.engine.tally import Clock
-from hpcbudget.engine.work import Unit, Work
 from hpcbudget.errors import ConfigError, HpcBudgetError
+from hpcbudget.files import free_bytes
 from hpcbudget.inputs.catalogue import Catalogue, open_catalogue
 from hpcbudget.inputs.check import CheckReport
+from hpcbudget.inputs.notice import Notice, grouped
 from hpcbudget.inputs.series import SeriesKey
 from hpcbudget.maps.account import map_rows
 from hpcbudget.maps.plan import MapsPlan, plan_maps
@@ -91,8 +93,13 @@ def prepare(config: Config, out: Path, *, look: bool = True) -> tuple[Catalogue,
     return catalogue, plan
 
 
-def rehearsal_problems(config: Config, inputs: CheckReport) -> list[HpcBudgetError]:
-    """Return what is wrong beside the inputs: region sets, tables, adjustments, period names."""
+def rehearsal(
+    config: Config, inputs: CheckReport, out: Path
+) -> tuple[list[HpcBudgetError], list[Notice]]:
+    """Return what is wrong or odd beside the inputs: regions, tables, adjustments, periods, maps.
+
+    Nothing is written to `out`; it is asked how much more it could hold.
+    """
     problems: list[HpcBudgetError] = []
     sets: list[RegionSet] = []
     for spec in config.regions:
@@ -100,15 +107,28 @@ def rehearsal_problems(config: Config, inputs: CheckReport) -> list[HpcBudgetErr
             sets.append(load_region_set(spec, config.data_root))
         except HpcBudgetError as error:
             problems.append(error)
+    notices: list[Notice] = []
     if problems or inputs.problems:
-        return problems
+        return problems, notices
     set_of = {region: name for name, ids in ids_by_set(sets).items() for region in ids}
     series = [(row.family, row.member, row.member, row.component) for row in inputs.rows]
     try:
         rehearse(config, series, {region: set_of.get(region, "") for region in region_ids(sets)})
     except HpcBudgetError as error:
         problems.append(error)
-    return problems
+    if config.maps:
+        try:
+            with TemporaryDirectory() as nowhere:  # a rehearsal leaves nothing behind
+                maps = plan_maps(config, Catalogue(inputs.series), Path(nowhere))
+                needed, free = maps.ledger_bytes + maps.store_bytes, free_bytes(out)
+            if needed > free:
+                notices.append(
+                    Notice("maps", f"write up to {needed / 1e9:.3g} GB before compression,"
+                           f" {free / 1e9:.3g} GB are free", str(out))
+                )  # fmt: skip
+        except HpcBudgetError as error:
+            problems.append(error)
+    return problems, notices
 
 
 def run_config(
@@ -134,7 +154,7 @@ def run_config(
     connect : callable, optional
         Gives a client of the workers for a plan, as a context; default: workers of this machine.
     workers : int, optional
-        How many of those; default: its cores.
+        How many of those, and processes that draw figures; default: its cores.
     fresh : bool
         Forget what earlier runs finished.
     show, tell : callable, optional
@@ -158,28 +178,21 @@ def run_config(
         if fresh:
             start_over(out)
         catalogue, plan = prepare(config, out)
-        for warning in catalogue.warnings:
+        for warning in grouped(catalogue.notices):
             tell(f"warning: {warning}")
         write_provenance(out, config, catalogue, plan)
         ledger.forget_failures()
         maps = plan_maps(config, catalogue, out) if config.maps else None
-        retries = config.engine.retries
-        with ExitStack() as stack:
-            client = None
-            for stage in stages_of(plan, maps, ledger):
-                left = stage.pending()
-                before = stage.total - len(left)
-                tell(f"{stage.total} {stage.name}, {before} done before")
-                if not left:
-                    continue
-                if client is None:
-                    client = stack.enter_context(connect(plan))
-                    if link := dashboard_of(client):
-                        tell(f"dashboard {link}")
-                progress = Progress(out, stage.total, before, show, interval)
-                tally = execute(client, stage.work, left, progress, retries=retries, clock=clock)
-                tally.settle()
-        return finish(config, plan, out, maps=maps, with_report=with_report)
+        work_off(
+            stages_of(plan, maps, ledger),
+            plan,
+            connect,
+            partial(Progress, out, show=show, interval=interval),
+            retries=config.engine.retries,
+            clock=clock,
+            tell=tell,
+        )
+        return finish(config, plan, out, maps=maps, with_report=with_report, workers=workers)
 
 
 def run_part(
@@ -218,37 +231,23 @@ def run_part(
             execute_alone(maps.averager, units, progress, clock).settle()
 
 
-def merge(out: Path, *, with_report: bool = True) -> Outcome:
-    """Merge the blocks in the ledger of `out` into fluxes, tables and report."""
+def merge(out: Path, *, workers: int | None = None, with_report: bool = True) -> Outcome:
+    """Merge the blocks in the ledger of `out` into fluxes, tables and report.
+
+    What is left to do of maps is done by `workers` of this machine (default: its cores).
+    """
     config = resolved_config(out)
     with Ledger(out).lock():
         catalogue, plan = prepare(config, out)
         maps = plan_maps(config, catalogue, out) if config.maps else None
-        for stage in stages_of(plan, maps, Ledger(out))[1:]:
-            left = stage.pending()
-            progress = Progress(out, stage.total, stage.total - len(left))
-            execute_alone(stage.work, left, progress).settle()
-        return finish(config, plan, out, maps=maps, with_report=with_report)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Units of one kind; all of them are done before those of the next stage begin.
-
-    Attributes
-    ----------
-    name : str
-        What the units are called.
-    work : Work
-    total : int
-    pending : callable
-        Returns those that are still to be done.
-    """
-
-    name: str
-    work: Work
-    total: int
-    pending: Callable[[], Sequence[Unit]]
+        work_off(
+            stages_of(plan, maps, Ledger(out))[1:],
+            plan,
+            partial(local_client, config=config, workers=workers),
+            partial(Progress, out),
+            retries=config.engine.retries,
+        )
+        return finish(config, plan, out, maps=maps, with_report=with_report, workers=workers)
 
 
 def stages_of(plan: Plan, maps: MapsPlan | None, ledger: Ledger) -> tuple[Stage, ...]:
@@ -272,6 +271,7 @@ def finish(
     *,
     maps: MapsPlan | None = None,
     with_report: bool = True,
+    workers: int | None = None,
 ) -> Outcome:
     """Make everything that follows from the totals of all blocks."""
     fluxes, audit = collect(plan, Ledger(out), config.period)
@@ -296,7 +296,8 @@ def finish(
     tables, account = analyse(config, fluxes, [*rows, *adjusted.account])
     write_tables(out, {**tables, "closure": account})
     require_closure(account)
-    return Outcome(out, build_report(out) if with_report else None, account)
+    page = build_report(out, workers or default_workers()) if with_report else None
+    return Outcome(out, page, account)
 
 
 def audit_rows(config: Config, audit: dict[SeriesKey, float]) -> list[Row]:

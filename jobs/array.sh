@@ -28,7 +28,7 @@ export HPCBUDGET_SCRATCH=$(mktemp -d "/tmp/hpcbudget-XXXXXXXX")
 trap 'rm -rf "$HPCBUDGET_SCRATCH"' EXIT
 export NUMBA_CACHE_DIR="$HPCBUDGET_SCRATCH/numba"
 cp -r "/scratch/me/budget-2024/slurm/kernels" "$NUMBA_CACHE_DIR"
-python -c "from hpcbudget.kernels.integrate import warm; warm()"
+python -c "from hpcbudget.kernels import integrate, means, moments; integrate.warm(); means.warm(); moments.warm()"
 
 srun --ntasks=1 --cpus-per-task=1 \
     python -m hpcbudget.cli run /home/me/budget-2024.yaml --out "$OUT" --data /data/fluxes --site /scratch/me/budget-2024/slurm/site.yaml \

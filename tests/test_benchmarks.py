@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from importlib.util import find_spec
 
 import pytest
 
+from hpcbudget.bench.pairs import PAIRS
 from hpcbudget.bench.shapes import SHAPES
 
 
@@ -22,20 +24,23 @@ def peers(repository):
 
 
 def test_problems_have_shapes_and_peers(peers):
-    for problem in peers.PROBLEMS.values():
-        assert problem.shape in SHAPES
+    for problem in (peers.PROBLEMS | peers.ON_REQUEST).values():
+        assert problem.shape in SHAPES or problem.shape in PAIRS
         assert problem.peers
 
 
 def test_every_problem_meets_its_peers(peers, tmp_path):
     found = {}
     for name in peers.PROBLEMS:
-        rows = peers.solve(name, shape="Tiny", folder=tmp_path)
+        tiny = "TinyPair" if peers.PROBLEMS[name].shape in PAIRS else "Tiny"
+        rows = peers.solve(name, shape=tiny, folder=tmp_path)
         found[name] = {peer for row in rows for peer in row["peers"]}
     installed = {"numpy.bincount", "scipy.sparse", "xarray.weighted"}
     installed |= {"flox"} if find_spec("flox") else set()
     assert installed <= found["IntegrateMonthly025x36zones"]
     assert "scipy.sparse" in found["RegridMonthly025"]
+    if shutil.which("cdo"):
+        assert {"cdo gencon", "cdo remap (files)"} <= found["WeightsOcean100to100"]
     if find_spec("flox"):
         assert "xarray+flox" in found["ReadMonthly025x36zones"]
 

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hpcbudget"
 # a room may import from itself and from those before it
 LAYERS = [
     {"_version", "errors", "kernels"},
-    {"files", "options", "config"},
+    {"files", "options", "config", "processes"},
     {"space"},
     {"inputs"},
     {"engine", "science"},

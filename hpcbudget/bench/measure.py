@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import Any
 
 PACKAGES = ("hpcbudget", "numba", "numpy", "xarray", "zarr", "zarrs", "netCDF4", "dask", "flox",
-            "scipy", "xarray-regrid", "xesmf")  # fmt: skip
+            "scipy", "xarray-regrid", "xesmf", "esmpy")  # fmt: skip
 
 Work = Callable[[], object]
 

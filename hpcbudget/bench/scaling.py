@@ -20,6 +20,7 @@ from hpcbudget.engine.progress import Progress
 from hpcbudget.workflow import prepare, run_config
 
 COPIES = 8
+PASSES = 3
 REGION_SETS = (1, 4, 16)
 
 
@@ -80,18 +81,18 @@ def _region_sets(shape: Shape, folder: Path) -> Iterator[Row]:
 
 
 def _block_rate(shape: Shape, folder: Path, workers: int) -> float:
-    """Return GB/s of so many workers on the second half of the blocks of an ensemble."""
+    """Return the GB/s of so many workers on the blocks of an ensemble: the best of some passes."""
     config, gigabytes = _ensemble(shape, folder, COPIES)
     with TemporaryDirectory(dir=folder) as out:
         _, plan = prepare(config, Path(out))
-        blocks = list(plan.blocks)
-        half = len(blocks) // 2
-        share = gigabytes * (len(blocks) - half) / len(blocks)
         with local_client(plan, config, workers) as client:
-            for part in (blocks[:half], blocks[half:]):
-                progress = Progress(Path(out), len(part), 0, None, 60.0)
-                seconds = once(partial(execute, client, plan.runner, part, progress))
-    return share / seconds
+
+            def one_pass() -> None:
+                progress = Progress(Path(out), len(plan.blocks), 0, None, 60.0)
+                execute(client, plan.runner, plan.blocks, progress)
+
+            seconds = side_by_side({"pass": one_pass}, PASSES)["pass"]
+    return gigabytes / seconds
 
 
 def _ensemble(shape: Shape, folder: Path, copies: int) -> tuple[Config, float]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcbudget.errors import ConfigError
+
 EARTH_RADIUS_M = 6.371e6
+ROWS = COLUMNS = 6
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class Shape:
     n_lat: int
     n_lon: int
     n_steps: int
-    rows: int = 6
-    columns: int = 6
+    rows: int = ROWS
+    columns: int = COLUMNS
 
     @property
     def n_cells(self) -> int:
@@ -109,3 +113,33 @@ Monthly100x36zones = Shape("Monthly100x36zones", 180, 360, 120)
 Tiny = Shape("Tiny", 20, 40, 3, rows=2, columns=4)
 
 SHAPES = {s.name: s for s in (Monthly025x36zones, Monthly010x36zones, Monthly100x36zones, Tiny)}
+
+
+def find_shape(name: str) -> Shape:
+    """Return a shape by its name, or make one of ``rows x columns x steps``.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
+
+    Examples
+    --------
+    >>> find_shape("360x720x120").n_cells
+    259200
+    """
+    if name in SHAPES:
+        return SHAPES[name]
+    sizes = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", name)
+    if sizes is None:
+        raise ConfigError(
+            f"no shape {name!r}",
+            fix=f"one of {', '.join(SHAPES)}, or rows x columns x steps such as 360x720x120",
+        )
+    n_lat, n_lon, n_steps = map(int, sizes.groups())
+    if n_lat % ROWS or n_lon % COLUMNS:
+        raise ConfigError(
+            f"shape {name!r} cannot be cut into {ROWS} x {COLUMNS} regions of whole cells",
+            fix=f"take a number of rows that {ROWS} divides and of columns that {COLUMNS} divides",
+        )
+    return Shape(name, n_lat, n_lon, n_steps)

@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 from hpcbudget.bench.measure import Row
-from hpcbudget.bench.shapes import SHAPES, Shape
+from hpcbudget.bench.pairs import PAIRS, Pair
+from hpcbudget.bench.shapes import Shape, find_shape
 from hpcbudget.errors import ConfigError
 
 Bench = Literal["kernels", "read", "run", "regrid", "scale"]
 BENCHES: tuple[Bench, ...] = get_args(Bench)
-STORED_STEPS = 60
+STORED_STEPS = 240
 
 
 def run(
@@ -32,7 +33,8 @@ def run(
     which : {"kernels", "read", "run", "regrid", "scale"}, optional
         Default: all of them, in this order.
     shape : str
-        A name of `hpcbudget.bench.shapes.SHAPES`.
+        A name of `hpcbudget.bench.shapes.SHAPES`, or rows x columns x steps; for ``regrid`` also
+        one of `hpcbudget.bench.pairs.PAIRS`.
     folder : Path, optional
         Where stores are written and kept for the next time: put it on the file system that is to
         be measured. Default: a temporary folder.
@@ -60,21 +62,27 @@ def run(
     """
     if which is not None and which not in BENCHES:
         raise ConfigError(f"no bench {which!r}", fix=f"one of {', '.join(BENCHES)}")
-    if shape not in SHAPES:
-        raise ConfigError(f"no shape {shape!r}", fix=f"one of {', '.join(SHAPES)}")
+    if shape in PAIRS and which != "regrid":
+        raise ConfigError(f"{shape} is a pair of grids", fix="bench regrid --shape " + shape)
+    problem = PAIRS[shape] if shape in PAIRS else find_shape(shape)
     chosen = BENCHES if which is None else (which,)
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory(prefix="hpcbudget-bench-") as scratch:
         for bench in chosen:
             if tell is not None:
                 tell(f"{bench}: {shape}")
-            found = _suite(bench, SHAPES[shape], folder or Path(scratch), workers)
+            found = _suite(bench, problem, folder or Path(scratch), workers)
             rows.extend(row.as_dict() for row in found)
     return rows
 
 
-def _suite(bench: str, shape: Shape, folder: Path, workers: int | None) -> Iterator[Row]:
+def _suite(bench: str, shape: Shape | Pair, folder: Path, workers: int | None) -> Iterator[Row]:
     # a suite's imports are its own: nobody waits for dask to time a kernel
+    if isinstance(shape, Pair):
+        from hpcbudget.bench.regrid_speed import measure_pair
+
+        yield from measure_pair(shape)
+        return
     stored = replace(shape, n_steps=max(STORED_STEPS, shape.n_steps))
     if shape.name == "Tiny":
         stored = shape

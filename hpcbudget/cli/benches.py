@@ -20,15 +20,25 @@ def bench(
     compare: Annotated[
         Path | None, typer.Option("--compare", metavar="FILE", help="An earlier --json file.")
     ] = None,
+    shape: Annotated[
+        str,
+        typer.Option("--shape", help="A named problem, or rows x columns x steps: 360x720x120."),
+    ] = "Monthly025x36zones",
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder", help="Where stores are written and kept: the disk to be measured."
+        ),
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Measure throughput beside this machine's own limits, and beside other tools.
 
-    Example: hpcbudget bench kernels --json bench.jsonl
+    Example: hpcbudget bench read --folder /scratch/me/bench --json bench.jsonl
     """
     from hpcbudget import bench as benches
 
-    rows = benches.run(which, workers=workers, tell=tell)
+    rows = benches.run(which, shape=shape, folder=folder, workers=workers, tell=tell)
     if compare is not None:
         rows = benches.compare(rows, benches.load(compare))
     print(benches.table(rows))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hpcbudget.cli.app import AsJson, Workers, app
-from hpcbudget.cli.display import print_table
+from hpcbudget.cli.app import AsJson, SiteName, Workers, app
+from hpcbudget.cli.display import print_table, tell
 from hpcbudget.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hpcbudget.space.weight_cache import Backend as BackendName
 
 regions_app = typer.Typer(help="Region sets: list, show and draw them.", no_args_is_help=True)
 app.add_typer(regions_app, name="regions")
@@ -25,6 +29,11 @@ Method = Annotated[
 ]
 Backend = Annotated[
     Literal["native", "xesmf"], typer.Option(help="Our own polygons and boxes, or ESMF.")
+]
+
+Cluster = Annotated[
+    Literal["local", "slurm"],
+    typer.Option(help="Who makes great-circle weights: threads here, or SLURM jobs."),
 ]
 
 
@@ -84,23 +93,25 @@ def weights(
         typer.Option(help="Edges of boxes; ESMF takes great circles. Default: parallels."),
     ] = None,
     workers: Workers = None,
+    cluster: Cluster = "local",
+    site: SiteName = None,
 ) -> None:
     """Write conservative weights between two grids as an ESMF weight file.
 
     Example: hpcbudget weights 0.25 1 -o quarter_to_one.nc
     """
-    from hpcbudget.engine.cluster import default_workers
     from hpcbudget.space.grid import Grid
     from hpcbudget.space.weight_cache import cached_weights
     from hpcbudget.space.weight_files import write_weights
-    from hpcbudget.space.xesmf_backend import xesmf_weights
 
+    if backend == "xesmf" and edges == "parallels":
+        raise ConfigError(
+            "ESMF has no weights along parallels",
+            fix="leave out --edges, or use --backend native",
+        )
     grids = Grid.parse(source), Grid.parse(destination)
-    if backend == "xesmf":
-        made = xesmf_weights(*grids, method)
-    else:
-        threads = workers or default_workers()
-        made = cached_weights(*grids, method=method, edges=edges, threads=threads)
+    who = _who(backend, cluster, workers, site, out)
+    made = cached_weights(*grids, method=method, edges=edges, **who)
     write_weights(made, out)
     print(f"{out}: edges {made.edges}, areas differ from boxes by {made.area_mismatch:.1e}")
 
@@ -127,7 +138,10 @@ def regrid(
     dtype: Annotated[
         Literal["float64", "float32"], typer.Option(help="float32 keeps totals to 1e-7 only.")
     ] = "float64",
+    backend: Backend = "native",
     workers: Workers = None,
+    cluster: Cluster = "local",
+    site: SiteName = None,
     as_json: AsJson = False,
 ) -> None:
     """Regrid a store conservatively, as it streams; run again after a kill to go on.
@@ -136,11 +150,15 @@ def regrid(
     """
     from dataclasses import asdict
 
-    from hpcbudget.engine.cluster import default_workers
     from hpcbudget.space.grid import Grid
     from hpcbudget.space.regrid import regrid_store
+    from hpcbudget.space.weight_cache import cached_weights
     from hpcbudget.space.weight_files import read_weights
 
+    if weight_file is not None and backend != "native":
+        raise ConfigError(
+            "weights of a file are made already", fix="leave out --backend, or --weights"
+        )
     grid = Grid.parse(to)
     made = regrid_store(
         store,
@@ -152,7 +170,7 @@ def regrid(
         min_valid=min_valid,
         variables=variable,
         dtype=dtype,
-        threads=workers or default_workers(),
+        weigh=partial(cached_weights, **_who(backend, cluster, workers, site, out)),
     )
     if as_json:
         print(json.dumps({"out": str(out), "variables": [asdict(one) for one in made]}, indent=1))
@@ -164,3 +182,31 @@ def regrid(
     ]  # fmt: skip
     head = ("variable", "from", "to", "steps", "change of total", "missing")
     print_table(str(out), head, rows)
+
+
+def _who(
+    backend: BackendName,
+    cluster: Literal["local", "slurm"],
+    workers: int | None,
+    site: str | None,
+    out: Path,
+) -> dict[str, Any]:
+    """Return what tells `cached_weights` who makes weights that it has not got."""
+    from hpcbudget.engine.cluster import default_workers, on_workers
+
+    if cluster == "local" or backend == "xesmf":
+        return {"backend": backend, "threads": workers or default_workers()}
+    from hpcbudget.engine.slurm.jobqueue import Workers as Jobs
+    from hpcbudget.engine.slurm.jobqueue import slurm_client
+    from hpcbudget.engine.slurm.sites import load_site
+    from hpcbudget.engine.slurm.walltime import Walltime
+
+    profile = load_site(site or "generic")
+    folder = out.absolute().with_name(f"{out.name}.workers")
+    jobs = Jobs(profile, workers or profile.node_workers)
+    clock = Walltime.of_job(profile.stop_seconds)
+    return {
+        "mapper": on_workers(
+            partial(slurm_client, workers=jobs, out=folder, clock=clock, tell=tell)
+        )
+    }

@@ -103,27 +103,30 @@ def demo(
 def check(
     config: ConfigPath,
     data: DataPath = None,
+    out: OutPath = Path("out"),
     explain: Annotated[
         bool, typer.Option("--explain", help="Say which preset matched and why.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print every problem of the inputs at once, as a table per ensemble.
+    """Print every problem of inputs, regions, adjustments and maps at once, a table per ensemble.
 
     Example: hpcbudget check configs/real-inversions.yaml --data /data/fluxes
     """
     from hpcbudget.config import load_config
     from hpcbudget.inputs.check import COLUMNS, check_table
-    from hpcbudget.workflow import rehearsal_problems
+    from hpcbudget.inputs.notice import grouped
+    from hpcbudget.workflow import rehearsal
 
     loaded = load_config(config, data=data)
     found = check_table(loaded)
-    problems = [*found.problems, *rehearsal_problems(loaded, found)]
+    wrong, odd = rehearsal(loaded, found, out)
+    problems = [*found.problems, *wrong]
     if as_json:
         shown = {
             "rows": [row.as_dict() for row in found.rows],
             "problems": [str(problem) for problem in problems],
-            "warnings": list(found.warnings),
+            "warnings": [*found.warnings, *map(str, odd)],
         }
         print(json.dumps(shown, indent=1))
         raise typer.Exit(status_of(Problems(problems)) if problems else 0)
@@ -133,7 +136,7 @@ def check(
             for row in rows:
                 for line in row.explanation:
                     print(f"  {row.member} {row.component}: {line}")
-    for warning in found.warnings:
+    for warning in grouped([*found.notices, *odd]):
         print(f"warning: {warning}")
     raise_all(problems)
     print("no problems")
@@ -274,7 +277,13 @@ def run(
         )
         with clock.watched():
             outcome = _run_shown(
-                loaded, out, connect=connect, fresh=fresh, with_report=with_report, clock=clock
+                loaded,
+                out,
+                connect=connect,
+                workers=workers if cluster == "local" else None,  # others are not of this machine
+                fresh=fresh,
+                with_report=with_report,
+                clock=clock,
             )
         print_outcome(outcome, as_json=as_json)
 
@@ -311,6 +320,7 @@ def merge(
         Path | None, typer.Argument(metavar="OUT", help="Output directory of a run.")
     ] = None,
     out_option: Annotated[Path | None, typer.Option("--out", help="The same.")] = None,
+    workers: Workers = None,
     with_report: Annotated[
         bool, typer.Option("--report/--no-report", help="Draw figures and the page, too.")
     ] = True,
@@ -325,15 +335,20 @@ def merge(
     place = out or out_option
     if place is None or (out and out_option and out != out_option):
         raise ConfigError("merge needs one output directory", fix="hpcbudget merge OUT")
-    print_outcome(merge_blocks(place, with_report=with_report), as_json=as_json)
+    outcome = merge_blocks(place, workers=workers, with_report=with_report)
+    print_outcome(outcome, as_json=as_json)
 
 
 @app.command()
-def report(out: OutArgument) -> None:
-    """Draw the figures and write OUT/report/index.html again from OUT alone."""
+def report(out: OutArgument, workers: Workers = None) -> None:
+    """Draw the figures and write OUT/report/index.html again from OUT alone.
+
+    Example: hpcbudget report out
+    """
+    from hpcbudget.engine.cluster import default_workers
     from hpcbudget.report.page import build_report
 
-    print(build_report(out))
+    print(build_report(out, workers or default_workers()))
 
 
 def _run_shown(config: Any, out: Path, **options: Any) -> Outcome:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hpcbudget.cli.app import AsJson, app
+from hpcbudget.cli.app import AsJson, Workers, app
 from hpcbudget.cli.display import tell
 from hpcbudget.errors import MissingChunkError, Problems
 
@@ -47,21 +47,28 @@ def ingest(
         list[str] | None, typer.Option("--variable", help="Only these (may be repeated).")
     ] = None,
     group: Group = None,
+    workers: Workers = None,
 ) -> None:
     """Write files as zarr laid out for streaming, bit for bit, and check them on the way.
 
     Example: hpcbudget ingest nbp_*.nc nbp.zarr
     """
+    from hpcbudget.engine.cluster import default_workers
     from hpcbudget.inputs.ingest import ingest as ingest_files
 
     if len(sources) < 2:
         raise typer.BadParameter("give at least one source and the target store")
 
     def show(done: int, total: int) -> None:
-        tell(f"shard {done}/{total}")
+        tell(f"{done / 1e9:.3f} of {total / 1e9:.3f} GB copied")
 
     report = ingest_files(
-        sources[:-1], Path(sources[-1]), variables=tuple(variable or ()), group=group, progress=show
+        sources[:-1],
+        Path(sources[-1]),
+        variables=tuple(variable or ()),
+        group=group,
+        progress=show,
+        workers=workers or default_workers(),
     )
     for note in report.notes:
         print(f"note: {note}")
@@ -76,15 +83,17 @@ def ingest(
 def verify(
     store: Annotated[str, typer.Argument(metavar="STORE", help="zarr store or netCDF file.")],
     group: Group = None,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Read every chunk and name those that are missing, truncated or corrupt.
 
     Example: hpcbudget verify nbp.zarr
     """
+    from hpcbudget.engine.cluster import default_workers
     from hpcbudget.inputs.verify import verify as verify_store
 
-    found = verify_store(store, group=group)
+    found = verify_store(store, group=group, workers=workers or default_workers())
     defects = [str(defect) for defect in found.defects]
     if as_json:
         print(json.dumps({"ok": found.ok, "objects": found.objects, "defects": defects}, indent=1))

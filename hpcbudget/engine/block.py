@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -34,21 +34,27 @@ class Block:
         return self.name
 
 
-def whole_chunks(
-    series: Series, start: int, stop: int, aim_bytes: float
-) -> Iterator[tuple[int, int]]:
-    """Cut ``[start, stop)`` at stored chunk boundaries into runs of at most `aim_bytes` decoded.
+def gather(edges: Sequence[int], start: int, stop: int, aim: float) -> Iterator[tuple[int, int]]:
+    """Cut ``[start, stop)`` at `edges` into runs of at most `aim` steps.
 
-    A chunk larger than that stays whole: reading it in pieces would decode it many times.
+    What lies between two edges stays whole even if it is longer: reading it in pieces would decode
+    it many times.
     """
-    step_bytes = series.store.step_bytes
-    edges = [edge for edge in series.store.time_chunks() if start < edge < stop]
+    inside = [edge for edge in edges if start < edge < stop]
     begin = start
-    for chunk_start, chunk_stop in pairwise([start, *edges, stop]):
-        if chunk_start > begin and (chunk_stop - begin) * step_bytes > aim_bytes:
+    for chunk_start, chunk_stop in pairwise([start, *inside, stop]):
+        if chunk_start > begin and chunk_stop - begin > aim:
             yield begin, chunk_start
             begin = chunk_start
     yield begin, stop
+
+
+def whole_chunks(
+    series: Series, start: int, stop: int, aim_bytes: float
+) -> Iterator[tuple[int, int]]:
+    """Cut ``[start, stop)`` into runs of whole stored chunks of at most `aim_bytes` decoded."""
+    store = series.store
+    return gather(store.time_chunks(), start, stop, aim_bytes / store.step_bytes)
 
 
 def cut(series: Series, block_bytes: float) -> list[Block]:

@@ -1,15 +1,17 @@
-"""Cluster: workers on this machine."""
+"""Cluster: workers on this machine, and what they are asked beside blocks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from hpcbudget.config import Config
 from hpcbudget.engine.plan import Plan, worker_memory
+from hpcbudget.space.great_circles import Mapper, Piece, Stretch, in_turn
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -72,6 +74,33 @@ def local_client(plan: Plan, config: Config, workers: int | None = None) -> Iter
         Client(cluster) as client,
     ):
         yield client
+
+
+def on_workers(connect: Callable[[], AbstractContextManager[Client]]) -> Mapper:
+    """Return what has the stretches of a great-circle overlap worked on by a cluster.
+
+    The cluster is there from the first stretch to the last: weights that are found in the cache
+    start no workers. The driver holds two stretches per thread of the workers, a worker what it
+    works on.
+
+    Parameters
+    ----------
+    connect : callable
+        Gives a client for some time.
+    """
+    import dask
+
+    def mapper(work: Callable[[Stretch], Piece], items: Iterable[Stretch]) -> Iterator[Piece]:
+        # a stretch travels with its task, so that a lost worker takes nothing with it
+        quiet = {"distributed.admin.large-graph-warning-threshold": "1 GB"}
+        with connect() as client, dask.config.set(quiet):
+            client.wait_for_workers(1)
+            submit = partial(client.submit, pure=False)
+            yield from in_turn(submit, lambda: 2 * max(1, sum(client.nthreads().values())))(
+                work, items
+            )
+
+    return mapper
 
 
 def dashboard_of(client: Client) -> str | None:

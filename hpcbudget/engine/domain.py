@@ -119,10 +119,11 @@ class Integrator:
             Infinite values met; they are in no sum that can be trusted.
         """
         zone_sums, zone_missing, infinite = integrate(values, self.runs)
-        missing = self._fold(zone_missing)
         # areas add up exactly in the kernel, so "all missing" leaves exactly zero valid area
-        valid = self._fold(self.runs.zone_area_m2[np.newaxis] - zone_missing)
-        sums = np.where(valid > 0, self._fold(zone_sums), np.nan)
+        zone_valid = self.runs.zone_area_m2[np.newaxis] - zone_missing
+        folded = self._fold(np.concatenate([zone_sums, zone_valid, zone_missing]))
+        sums, valid, missing = np.split(folded, 3)
+        sums = np.where(valid > 0, sums, np.nan)
         return sums, valid, missing, infinite
 
     def moving_areas(self, values: npt.NDArray[np.floating], share: Float) -> tuple[Float, Float]:

@@ -115,14 +115,19 @@ def execute(
         flying[future.key] = bundle
         futures.add(future)
 
+    taken = 0
+
     def fill() -> None:
+        nonlocal taken
         while len(flying) < room.bundles():
-            size = bundle_size(tally)
+            left = progress.total - progress.resumed - taken
+            size = bundle_size(tally, left, room.bundles())
             if not clock.may_begin(size * tally.longest_seconds):
                 return
             bundle = list(islice(source, size))
             if not bundle:
                 return
+            taken += len(bundle)
             launch(bundle)
 
     fill()
@@ -140,12 +145,23 @@ def execute(
     return tally
 
 
-def bundle_size(tally: Tally) -> int:
-    """Return how many blocks make a bundle, from what blocks took so far; the first are alone."""
+def bundle_size(tally: Tally, left: int, flying: int) -> int:
+    """Return how many blocks make a bundle.
+
+    Parameters
+    ----------
+    tally : Tally
+        What blocks took so far; until that is known they go one by one.
+    left : int
+        Blocks not yet handed out: the last are shared out, so that workers end together.
+    flying : int
+        Bundles that are under way at a time.
+    """
     if not tally.done:
         return 1
     mean = tally.seconds / tally.done
-    return int(min(max(BUNDLE_SECONDS / max(mean, 1e-6), 1), BUNDLE_BLOCKS))
+    fitting = min(BUNDLE_SECONDS / max(mean, 1e-6), BUNDLE_BLOCKS, left / flying)
+    return max(int(fitting), 1)
 
 
 class _Room:

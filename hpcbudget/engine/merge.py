@@ -51,12 +51,15 @@ class Monthly:
             self.seconds = axis.month_seconds[first:last][step_of]
             self._clip(period)
             return
+        if axis.carried_seconds is not None:  # some steps lie in two months
+            axis, step_of = axis.pieces(first, last)
+            totals = totals.at(step_of)
+            first, last = 0, len(axis)
         self.number, begins = np.unique(axis.first_month[first:last], return_index=True)
         weights = axis.seconds[first:last, np.newaxis]
-        counts = np.diff(np.append(begins, last - first))
         self.seconds = axis.month_seconds[first:last][begins]
         year_seconds = axis.year_seconds[first:last][begins, np.newaxis]
-        if counts.max() == 1:
+        if axis.resolution == "month":
             rate, self.valid, self.missing = totals.rate_kg_s, totals.valid_m2, totals.missing_m2
         else:
             whole = np.abs(np.add.reduceat(weights, begins) - self.seconds[:, np.newaxis]) < 1
@@ -66,6 +69,7 @@ class Monthly:
             )
             rate = np.where(whole, rate, np.nan)  # a month that the record covers in part
         self.flux = rate * year_seconds / PG
+        self._clip(period)
 
     def _clip(self, period: tuple[int, int] | None) -> None:
         """Drop the months outside the configured years."""

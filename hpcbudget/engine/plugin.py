@@ -7,7 +7,6 @@ from typing import Any
 from distributed import WorkerPlugin
 
 from hpcbudget.engine.work import Work, hold
-from hpcbudget.kernels.integrate import warm
 
 
 class WorkPlugin(WorkerPlugin):
@@ -19,6 +18,6 @@ class WorkPlugin(WorkerPlugin):
         self.work = work
 
     def setup(self, worker: Any) -> None:
-        """Take the work and compile the kernels before the first block."""
+        """Take the work and compile its kernels before the first unit."""
         hold(self.work)
-        warm()
+        self.work.warm()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
-from hpcbudget.engine.block import whole_chunks
+from hpcbudget.engine.block import gather
+from hpcbudget.inputs.reader import Decode, Reader
 from hpcbudget.inputs.series import Series
 
-# Small chunks are read together up to this, so that opening a file does not outweigh reading it.
 READ_BYTES = 32e6
+"""Decoded bytes whose stored bytes are fetched ahead at a time."""
+
+# What is decoded and integrated at once. It should fit the cache of a core: with 32 MB instead, two
+# workers on one processor were slower together than one alone.
+PIECE_BYTES = 4e6
 
 Values = npt.NDArray[np.floating]
 
@@ -21,10 +26,10 @@ Values = npt.NDArray[np.floating]
 def read_ahead(
     series: Series, start: int, stop: int, prefetch: int = 1
 ) -> Iterator[tuple[int, Values]]:
-    """Yield ``(first step, values[step, cell])`` of runs of whole stored chunks in order of time.
+    """Yield ``(first step, values[step, cell])`` of pieces in order of time.
 
-    All runs are decoded into the same memory, which the system has to hand out once only: values
-    hold until the next are asked for.
+    A piece is as many stored chunks as fit `PIECE_BYTES`, or one. All are decoded into the same
+    memory: values hold until the next are asked for.
 
     Parameters
     ----------
@@ -32,32 +37,33 @@ def read_ahead(
     start, stop : int
         Half-open range of steps.
     prefetch : int
-        Runs whose bytes a second thread fetches ahead, as they are stored.
+        How many times `READ_BYTES` a second thread fetches ahead, as they are stored.
     """
     store = series.store
-    ranges = list(whole_chunks(series, start, stop, READ_BYTES))
-    longest = max(last - first for first, last in ranges)
+    pieces = list(gather(store.time_pieces(), start, stop, PIECE_BYTES / store.step_bytes))
+    longest = max(last - first for first, last in pieces)
     buffer = np.empty(longest * store.layout.grid.size, store.dtype)
-    for first, decode in _fetched(series, ranges, prefetch):
-        values = decode(buffer)
-        yield first, values.reshape(values.shape[0], -1)
+    depth = prefetch * max(int(READ_BYTES / (longest * store.step_bytes)), 1)
+    with Reader(store) as reader:
+        for first, decode in _fetched(reader, pieces, depth):
+            values = decode(buffer)
+            yield first, values.reshape(values.shape[0], -1)
 
 
 def _fetched(
-    series: Series, ranges: list[tuple[int, int]], prefetch: int
-) -> Iterator[tuple[int, Callable[[Values], Values]]]:
-    """Yield (first step, what decodes the run into a buffer) in order."""
-    fetch = series.store.fetch
-    if not prefetch or len(ranges) == 1:
-        for first, last in ranges:
-            yield first, fetch(first, last)
+    reader: Reader, pieces: list[tuple[int, int]], depth: int
+) -> Iterator[tuple[int, Decode]]:
+    """Yield (first step, what decodes the piece) in order, `depth` of them fetched beforehand."""
+    if not depth or len(pieces) == 1:
+        for first, last in pieces:
+            yield first, reader.fetch(first, last)
         return
-    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-        ahead: deque[tuple[int, Future[Callable[[Values], Values]]]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
+        ahead: deque[tuple[int, Future[Decode]]] = deque()
         try:
-            for first, last in ranges:
-                ahead.append((first, reader.submit(fetch, first, last)))
-                if len(ahead) > prefetch:
+            for first, last in pieces:
+                ahead.append((first, thread.submit(reader.fetch, first, last)))
+                if len(ahead) > depth:
                     begun, future = ahead.popleft()
                     yield begun, future.result()
             while ahead:

@@ -23,6 +23,7 @@ from hpcbudget.engine.totals import Totals
 from hpcbudget.engine.work import Done
 from hpcbudget.errors import HpcBudgetError, InputError
 from hpcbudget.inputs.series import Series, SeriesKey
+from hpcbudget.kernels.integrate import warm
 
 # Part of every fingerprint: raise it when the same inputs would give other totals.
 TOTALS_VERSION = "2"
@@ -60,6 +61,10 @@ class Runner:
             series.missing,
         )
         return sha256("\n".join(parts).encode()).hexdigest()
+
+    def warm(self) -> None:
+        """Compile the kernels of integration."""
+        warm()
 
     def run(self, block: Block) -> Done:
         """Compute a block and record it in the ledger.

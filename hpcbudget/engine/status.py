@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,15 +55,15 @@ class Status:
 
 
 def read_status(out: Path) -> Status:
-    """Read the latest event of a run.
+    """Read the latest event of a run; where there is none, count the ledger.
 
     Raises
     ------
     ConfigError
         If no run was begun in `out`.
     """
-    jobs = tuple(json.loads(line) for line in _lines(out / "jobs.jsonl") if line.endswith("}"))
-    event = _of_parts(out, _latest(out / "progress.jsonl"))
+    jobs = tuple(_objects(out / "jobs.jsonl"))
+    event = _of_parts(out, _latest(out / "progress.jsonl")) or _of_ledger(out)
     if event is None and not jobs:
         raise ConfigError("no run was begun here", where=str(out), fix="give the --out of a run")
     event = event or _NOTHING_YET
@@ -95,11 +97,10 @@ def _of_parts(out: Path, whole: dict[str, Any] | None) -> dict[str, Any] | None:
     # an earlier run may have been cut into another number of parts
     ours = [e for n, e in found.items() if n.split("-")[-1] == last.split("-")[-1]]
     running = [e for e in ours if e["done"] + e["failed"] < e["total"]]
-    blocks = json.loads((out / "provenance.json").read_text(encoding="utf-8"))["blocks"]
     return {
         "done": sum(e["done"] for e in ours),
         "failed": sum(e["failed"] for e in ours),
-        "total": blocks,
+        "total": _planned(out),
         "workers": len(running),
         "gb_per_s": sum(e["gb_per_s"] for e in running),
         "eta_seconds": max((e["eta_seconds"] or 0.0 for e in running), default=None),
@@ -107,18 +108,36 @@ def _of_parts(out: Path, whole: dict[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
+def _of_ledger(out: Path) -> dict[str, Any] | None:
+    """Make an event of what the ledger holds, for a run whose own account is lost or damaged."""
+    done = [path.stat().st_mtime for path in (out / "ledger").rglob("*.totals")]
+    failed = len(Ledger(out).failures())
+    if not done and not failed:
+        return None
+    counted = {"done": len(done), "failed": failed, "time": max(done, default=0.0)}
+    return {**_NOTHING_YET, **counted, "total": max(_planned(out), len(done) + failed)}
+
+
+def _planned(out: Path) -> int:
+    """Return how many blocks the run has, as its provenance says."""
+    try:
+        return int(json.loads((out / "provenance.json").read_text(encoding="utf-8"))["blocks"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 def _latest(path: Path) -> dict[str, Any] | None:
-    """Return the last whole line; a line that is being written is not one yet."""
-    for line in reversed(_lines(path)):
-        try:
-            event: dict[str, Any] = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        return event
-    return None
+    """Return the last event; a line that is being written is not one yet."""
+    events = [event for event in _objects(path) if _NOTHING_YET.keys() <= event.keys()]
+    return events[-1] if events else None
 
 
-def _lines(path: Path) -> list[str]:
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what whole lines say; what a full disk or a lost node has left of others is skipped."""
     if not path.exists():
-        return []
-    return path.read_text(encoding="utf-8").splitlines()
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(json.JSONDecodeError):
+            found = json.loads(line)
+            if isinstance(found, dict):
+                yield found

@@ -57,6 +57,13 @@ class Totals:
             max(p.audit_error for p in parts),
         )
 
+    def at(self, step_of: npt.NDArray[np.int64]) -> Self:
+        """Return the totals of these steps, some of them more than once."""
+        rate, valid, missing = (
+            values[step_of] for values in (self.rate_kg_s, self.valid_m2, self.missing_m2)
+        )
+        return type(self)(rate, valid, missing, self.audit_error)
+
     def to_bytes(self, header: dict[str, Any]) -> bytes:
         """Serialise with a header; the first line after the magic is the checksum of the rest."""
         facts = {

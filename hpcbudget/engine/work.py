@@ -27,6 +27,10 @@ class Work(Protocol):
         """Output directory, on a file system that all workers share."""
         ...
 
+    def warm(self) -> None:
+        """Compile what units need, so that the first of them does not pay for it."""
+        ...
+
     def run(self, unit: Any, /) -> Done:
         """Compute a unit and record it, so that it need not be done again."""
         ...

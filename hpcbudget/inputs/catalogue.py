@@ -9,6 +9,7 @@ from hpcbudget.config import Config
 from hpcbudget.errors import ConfigError, HpcBudgetError, raise_all
 from hpcbudget.inputs.inspect import Findings, inspect
 from hpcbudget.inputs.member import Member
+from hpcbudget.inputs.notice import Notice
 from hpcbudget.inputs.series import Series, SeriesKey
 
 
@@ -20,12 +21,17 @@ class Catalogue:
     ----------
     series : tuple of Series
         Sorted by key.
-    warnings : tuple of str
+    notices : tuple of Notice
         What a user should look at, with file and variable.
     """
 
     series: tuple[Series, ...]
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Each notice by itself, for programs."""
+        return tuple(map(str, self.notices))
 
     def __getitem__(self, key: SeriesKey) -> Series:
         for series in self.series:
@@ -51,7 +57,7 @@ class Opened:
     problems: tuple[HpcBudgetError, ...]
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Notice, ...]:
         """What a user should look at."""
         looked = (w for _, found in self.series if found for w in found.warnings)
         return (*self.member.warnings, *looked)

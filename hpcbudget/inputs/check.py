@@ -11,6 +11,7 @@ from hpcbudget.errors import HpcBudgetError, Problems
 from hpcbudget.inputs.catalogue import Opened, open_members
 from hpcbudget.inputs.inspect import Findings
 from hpcbudget.inputs.member import Member
+from hpcbudget.inputs.notice import Notice
 from hpcbudget.inputs.preset import fit, shipped_presets
 from hpcbudget.inputs.series import Series
 from hpcbudget.inputs.source import open_source
@@ -78,13 +79,21 @@ class CheckReport:
         In the order of the configuration.
     problems : tuple of HpcBudgetError
         What has to be mended before a run.
-    warnings : tuple of str
+    notices : tuple of Notice
         What should be looked at.
+    series : tuple of Series
+        All that could be made, sorted by key.
     """
 
     rows: tuple[Row, ...]
     problems: tuple[HpcBudgetError, ...]
-    warnings: tuple[str, ...]
+    notices: tuple[Notice, ...]
+    series: tuple[Series, ...] = field(default=(), repr=False)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Each notice by itself, for programs."""
+        return tuple(map(str, self.notices))
 
     @property
     def exit_status(self) -> int:
@@ -111,12 +120,15 @@ def check_table(config: Config) -> CheckReport:
     """
     rows: list[Row] = []
     problems: list[HpcBudgetError] = []
-    warnings: list[str] = []
+    notices: list[Notice] = []
+    series: list[Series] = []
     for one in open_members(config, whole_year=True):
         rows.extend(_rows(one))
         problems.extend(one.problems)
-        warnings.extend(one.warnings)
-    return CheckReport(tuple(rows), tuple(problems), tuple(warnings))
+        notices.extend(one.warnings)
+        series.extend(found for found, _ in one.series)
+    in_order = tuple(sorted(series, key=lambda one: one.key))
+    return CheckReport(tuple(rows), tuple(problems), tuple(notices), in_order)
 
 
 def _rows(one: Opened) -> list[Row]:

@@ -280,9 +280,9 @@ def _coordinates(
     """Everything without time that shares a dimension with the fields or tells their grid."""
     used = {d for name in names for d in source.variables[name].dims}
     telling = {
-        other
+        other: held
         for name in names
-        for other in coordinates_of(source, source.variables[name], GridOptions())
+        for other, held in coordinates_of(source, source.variables[name], GridOptions()).items()
     }
     kept: list[Coordinate] = []
     labels: dict[str, list[str]] = {}
@@ -294,10 +294,9 @@ def _coordinates(
         if time_dim in variable.dims:
             continue
         attrs = plain_attributes(variable.attrs)
-        if variable.dtype.kind not in "iuf":
-            if name in telling:  # of a mesh or a grid mapping only the attributes count
-                kept.append((name, (), np.zeros((), np.int32), attrs))
-        elif used.intersection(variable.dims) or name in telling:
+        if name in telling:
+            kept.append((name, tuple(map(str, telling[name].dims)), telling[name].values, attrs))
+        elif used.intersection(variable.dims) and variable.dtype.kind in "iuf":
             kept.append((name, variable.dims, source.read(name), attrs))
     return kept, labels
 

@@ -91,6 +91,12 @@ class FluxDefinition:
         if self.unit.rate == "second":
             return np.full(len(times), per_rate)
         if self.unit.rate == "month":
+            if times.carried_seconds is not None:
+                raise FluxDefinitionError(
+                    f"units {self.units!r} per month do not go with steps of several days",
+                    why="a step in two months has no month whose length would count",
+                    fix="declare flux: {units: ...} per second, day or year, if that is what it is",
+                )
             return per_rate / times.month_seconds
         if self.year_length_days is not None:
             return np.full(len(times), per_rate / (self.year_length_days * 86400.0))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hpcbudget.errors import InputError
 from hpcbudget.inputs.hdf5 import unwritten_chunks
+from hpcbudget.inputs.notice import Notice
 from hpcbudget.inputs.plausible import suspect_gross, suspect_net
 from hpcbudget.inputs.series import Series
 from hpcbudget.inputs.source import NetcdfSource, engine_of, open_source
@@ -32,7 +33,7 @@ class Findings:
     ----------
     problems : tuple of InputError
         What would make totals wrong.
-    warnings : tuple of str
+    warnings : tuple of Notice
         What a user should look at.
     steps : (int, int)
         Steps looked at.
@@ -41,7 +42,7 @@ class Findings:
     """
 
     problems: tuple[InputError, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
     steps: tuple[int, int]
     missing_share: float
 
@@ -95,7 +96,7 @@ def inspect(series: Series, radius_m: float, *, whole_year: bool = False) -> Fin
             warnings.append(f"{series.times.label(start)}: {found}")
     stands_for = area[counted]
     share = float((~finite * stands_for).sum() / max(stands_for.sum() * len(values), 1e-300))
-    told = tuple(f"{series.key}: {text} ({where})" for text in warnings)
+    told = tuple(Notice(str(series.key), text, where) for text in warnings)
     return Findings(tuple(problems), told, (start, stop), share)
 
 

@@ -309,18 +309,21 @@ def coordinates_of(
         for bounds in names:
             if bounds in source.variables:
                 wanted[bounds] = source.variables[bounds]
-    for mapping in mapping_names(variable.attrs.get("grid_mapping")):
-        if mapping in source.variables:
-            wanted[mapping] = source.variables[mapping]
+    # of these the attributes count; their value, often not even stored, means nothing
+    bare = {n for n in mapping_names(variable.attrs.get("grid_mapping")) if n in source.variables}
     for name, candidate in source.variables.items():
         if is_healpix_index(candidate.attrs) and set(candidate.dims) <= dims:
             wanted[name] = candidate
         if candidate.attrs.get("cf_role") == "mesh_topology":
+            bare.add(name)
             told = " ".join(str(text) for text in candidate.attrs.values()).split()
-            wanted.update({n: source.variables[n] for n in [name, *told] if n in source.variables})
-    return {
-        name: xr.Variable(v.dims, source.read(name), dict(v.attrs)) for name, v in wanted.items()
+            wanted.update({n: source.variables[n] for n in told if n in source.variables})
+    read = {
+        name: xr.Variable(v.dims, source.read(name), dict(v.attrs))
+        for name, v in wanted.items()
+        if name not in bare
     }
+    return read | {n: xr.Variable((), 0, dict(source.variables[n].attrs)) for n in bare}
 
 
 def spatial_dims(source: Source, variable: Variable) -> set[str]:

@@ -14,13 +14,14 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from hpcbudget.errors import HpcBudgetError, InputError, Problems, TimeError
+from hpcbudget.inputs.notice import Notice
 from hpcbudget.inputs.opened import OpenedFile, Request, check_alike, decoding_notes, open_file
 from hpcbudget.inputs.paths import find_files
 from hpcbudget.inputs.plain import plain_attributes
 from hpcbudget.inputs.preset import Preset, best_fit, fit, load_preset
 from hpcbudget.inputs.series import Series, SeriesKey
 from hpcbudget.inputs.source import open_source
-from hpcbudget.inputs.store import MovingFraction, Part, Store, read_unit
+from hpcbudget.inputs.store import MovingFraction, Part, Store, units_along_time
 from hpcbudget.inputs.timeline import join_times
 from hpcbudget.inputs.weights import find_weights
 from hpcbudget.options import (
@@ -51,7 +52,7 @@ class Member:
         Inclusive years that count.
     problems : list of HpcBudgetError
         What hinders its series.
-    warnings : list of str
+    warnings : list of Notice
         What a user should look at.
     preset : Preset or None
         The one that is used, with the components that the file has.
@@ -63,7 +64,7 @@ class Member:
     root: Path
     period: tuple[int, int] | None
     problems: list[HpcBudgetError] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
     preset: Preset | None = None
     preset_note: str = ""
 
@@ -155,13 +156,17 @@ class Member:
         told = "; ".join(found.met) or "none of its conditions holds"
         self.preset_note = f"preset {found.preset.name} ({how}): {told}"
         self.warnings.extend(
-            f"{self.where}: preset {found.preset.name} expects other files: {text} ({path})"
+            Notice(self.where, f"preset {found.preset.name} expects other files: {text}", path)
             for text in found.unmet
         )
         if not (self.options.components or self.ensemble.components):
             self.warnings.extend(
-                f"{self.where}: no {component} flux: not all of"
-                f" {', '.join(t.variable for t in wanted[component])} are in the file ({path})"
+                Notice(
+                    self.where,
+                    f"no {component} flux: not all of"
+                    f" {', '.join(t.variable for t in wanted[component])} are in the file",
+                    path,
+                )
                 for component in wanted
                 if component not in kept
             )
@@ -188,7 +193,7 @@ class Member:
             )
         refs = {n: self._field(n, term) for n in ("cell_area", "land_fraction", "mask")}
         weights = find_weights(first, times, request.grid, refs, self.root)
-        self.warnings.extend(f"{self.where}: {text}" for text in weights.warnings)
+        self.warnings.extend(Notice(self.where, text) for text in weights.warnings)
         grid = first.layout.grid
         shown = paths[0] if len(paths) == 1 else f"{len(paths)} files, {paths[0]} .. {paths[-1]}"
         history = (
@@ -265,8 +270,9 @@ def _store(files: list[OpenedFile], request: Request, moving: MovingFraction | N
     start = 0
     for file in files:
         axis = file.layout.time_axis
-        chunk = 1 if axis is None else read_unit(file.variable, axis)
-        parts.append(Part(file.path, start, start + file.times.n, chunk, file.decoding))
+        chunk, piece = units_along_time(file.variable, axis)
+        stop = start + file.times.n
+        parts.append(Part(file.path, start, stop, chunk, piece, file.decoding))
         start += file.times.n
     types = {file.decoding.result_type(file.variable.dtype) for file in files}
     return Store(

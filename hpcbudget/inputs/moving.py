@@ -16,7 +16,7 @@ from hpcbudget.inputs.decode import decoding_of
 from hpcbudget.inputs.fields import covers, fraction_scale
 from hpcbudget.inputs.layout import find_variable, lay_out
 from hpcbudget.inputs.source import open_source
-from hpcbudget.inputs.store import MovingFraction, Part, Store, read_unit
+from hpcbudget.inputs.store import MovingFraction, Part, Store, units_along_time
 from hpcbudget.inputs.timeline import join_times, read_times
 from hpcbudget.inputs.times import TimeAxis
 from hpcbudget.options import GridOptions, TimeOptions
@@ -75,10 +75,10 @@ def open_moving(
         factor = fraction_scale(str(variable.attrs.get("units", "")), scale, where)
         decoding = decoding_of(variable.attrs, variable.dtype, (), where)
         told = read_times(source, layout.time_dim, n, TimeOptions(), where)
-        unit = read_unit(variable, axis)
+        chunk, piece = units_along_time(variable, axis)
     _, own = join_times([told], TimeOptions(), where)
     store = Store(
-        (Part(path, 0, n, unit, decoding),), name, None, layout, len(variable.dims),
+        (Part(path, 0, n, chunk, piece, decoding),), name, None, layout, len(variable.dims),
         decoding.result_type(variable.dtype),
     )  # fmt: skip
     complement = covers(variable) not in (None, wanted)
@@ -92,6 +92,12 @@ def _steps(own: TimeAxis, times: TimeAxis, where: str) -> npt.NDArray[np.int64]:
             f"the fraction has steps of a {own.resolution}, not months",
             where=where,
             fix="give monthly means, or a static fraction",
+        )
+    if times.carried_seconds is not None:
+        raise TimeError(
+            "the fraction moves from month to month, and steps of the flux lie in two months",
+            where=where,
+            fix="give a static fraction, or aggregate the flux to days or months first",
         )
     if len(own) == 12 and times.resolution not in ("year", "period"):
         in_year = np.argsort(own.month)  # the months of any year

@@ -2,7 +2,8 @@
 
 A monthly or annual value is the mean over its whole calendar month or year, whatever moment its
 stamp names (beginning, middle or end), so steps get the length of their month in the member's own
-calendar. Daily and 3-hourly steps keep their own length. What does not fit is refused by name.
+calendar. Daily and 3-hourly steps keep their own length, and so do steps of several days, which may
+lie in two months. What does not fit is refused by name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpcbudget.errors import TimeError
+from hpcbudget.inputs.spells import axis_of_spells, edges_of_stamps
 from hpcbudget.inputs.stamps import linear_seconds
 from hpcbudget.inputs.times import DAY, Float64, TimeAxis
 from hpcbudget.options import TimeOptions
@@ -52,7 +54,7 @@ def axis_of_dates(
     if not dates:
         raise TimeError("there are no time steps", where=where, fix="check the file or glob")
     stamps = linear_seconds(dates, calendar)
-    lengths = None
+    begin = lengths = None
     if bounds is not None:
         begin = linear_seconds([b[0] for b in bounds], calendar)
         lengths = linear_seconds([b[1] for b in bounds], calendar) - begin
@@ -68,6 +70,12 @@ def axis_of_dates(
     resolution = options.resolution or _resolution(stamps, lengths, where)
     if resolution in ("month", "year"):
         return _whole(resolution, dates, lengths, calendar, where)
+    if resolution == "days":
+        if begin is None or lengths is None:
+            return axis_of_spells(
+                *edges_of_stamps(stamps, options.stamp, calendar, where), calendar, where
+            )
+        return axis_of_spells(begin, begin + lengths, calendar, where)
     return _short("day" if resolution == "day" else "hour", stamps, dates, lengths, calendar, where)
 
 
@@ -164,7 +172,7 @@ def _check_first(
 
 def _resolution(
     stamps: Float64, lengths: Float64 | None, where: str
-) -> Literal["hour", "day", "month", "year"]:
+) -> Literal["hour", "day", "days", "month", "year"]:
     steps = lengths if lengths is not None else np.diff(stamps)
     fix = "declare time: {resolution: month} (hour, day, month or year)"
     if not steps.size:
@@ -182,15 +190,17 @@ def _resolution(
         return "hour"
     if 0.99 <= days < 1.01:
         return "day"
+    if 1.01 <= days <= 27:
+        return "days"
     if 27 < days < 32:
         return "month"
     if 359 < days < 367:
         return "year"
     raise TimeError(
-        f"time steps of {days:g} days are neither hours, days, months nor years",
+        f"time steps of {days:g} days are neither hours, days, weeks, months nor years",
         where=where,
-        why="they cannot be given to calendar months without splitting them",
-        fix="aggregate them to days or months first; " + fix,
+        why="they touch three months or more: what belongs to each is not known",
+        fix="aggregate them to months or years first; " + fix,
     )
 
 

@@ -1,7 +1,7 @@
 """One variable in one or many files along time, as a small description that can be pickled.
 
 A worker gets the description, opens what it needs, reads whole stored chunks and closes. Nothing
-is kept open between reads, so a store can be read by any number of processes and threads.
+is kept open in here, so a store can be read by any number of processes and threads.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ import numpy.typing as npt
 from hpcbudget.errors import HpcBudgetError
 from hpcbudget.inputs.decode import Decoding
 from hpcbudget.inputs.layout import Layout
+from hpcbudget.inputs.reader import Reader, Values, without_flux
 from hpcbudget.inputs.remote import is_remote, remote_identity
-from hpcbudget.inputs.source import Fetched, Variable, engine_of, open_source
+from hpcbudget.inputs.source import Variable, engine_of, open_source
 from hpcbudget.inputs.zarr_source import ZarrSource
-
-Values = npt.NDArray[np.floating[Any]]
 
 SHARD_LIMIT = 256_000_000
 """Decoded bytes up to which a shard is read whole."""
@@ -39,7 +38,9 @@ class Part:
     start, stop : int
         Half-open range of steps on the axis of the series.
     chunk_steps : int
-        Steps of one stored chunk; 1 if contiguous.
+        Steps of one stored object, a chunk or shard; 1 if contiguous.
+    piece_steps : int
+        Steps of what can be decoded alone; divides `chunk_steps`.
     decoding : Decoding
         Rules of this file.
     """
@@ -48,6 +49,7 @@ class Part:
     start: int
     stop: int
     chunk_steps: int
+    piece_steps: int
     decoding: Decoding
 
 
@@ -95,13 +97,20 @@ class Store:
         return self.layout.grid.size * self.dtype.itemsize
 
     def time_chunks(self) -> tuple[int, ...]:
-        """Return the boundaries of whole stored chunks along time, from 0 to `n_steps`.
+        """Return the boundaries of whole stored objects along time, from 0 to `n_steps`.
 
-        Chunks begin anew in every file.
+        They begin anew in every file.
         """
+        return self._boundaries(lambda part: part.chunk_steps)
+
+    def time_pieces(self) -> tuple[int, ...]:
+        """Return the boundaries along time of what can be decoded alone, from 0 to `n_steps`."""
+        return self._boundaries(lambda part: part.piece_steps)
+
+    def _boundaries(self, steps: Callable[[Part], int]) -> tuple[int, ...]:
         edges = [0]
         for part in self.parts:
-            edges.extend(range(part.start + part.chunk_steps, part.stop, part.chunk_steps))
+            edges.extend(range(part.start + steps(part), part.stop, steps(part)))
             edges.append(part.stop)
         return tuple(edges)
 
@@ -118,36 +127,8 @@ class Store:
         MissingChunkError
             If a stored chunk is missing, truncated or corrupt.
         """
-        return self.fetch(start, stop)(None)
-
-    def fetch(self, start: int, stop: int) -> Callable[[Values | None], Values]:
-        """Read what is stored of steps ``[start, stop)``; it is decoded when the result is called.
-
-        Returns
-        -------
-        callable
-            Of a buffer, flat and of `dtype`, with room for all values, or None for a new one. It
-            returns what `read` does; the values lie in the buffer until it is used again.
-
-        Raises
-        ------
-        MissingChunkError
-            As `read`; what is called may raise it, too.
-        """
-        pieces = [(*piece, *self._fetch(*piece)) for piece in self._overlapping(start, stop)]
-
-        def decoded(buffer: Values | None) -> Values:
-            size = (stop - start) * self.layout.grid.size
-            flat = np.empty(size, self.dtype) if buffer is None else buffer[:size]
-            values = flat.reshape(stop - start, *self.shape)
-            for part, first, last, fetched, stored in pieces:
-                self._decode(part, fetched, stored, values[first - start : last - start])
-            if self.fraction is not None:
-                fraction = self.fraction.read(start, stop)
-                values[...] = np.where(_outside(values, fraction), 0.0, values * fraction)
-            return values
-
-        return decoded
+        with Reader(self) as reader:
+            return reader.fetch(start, stop)(None)
 
     def share(self, start: int, stop: int) -> npt.NDArray[np.float64] | None:
         """Return the part of each cell that `read`'s values stand for; None if it never changes.
@@ -161,23 +142,8 @@ class Store:
             return None
         values = replace(self, fraction=None).read(start, stop)
         fraction = self.fraction.read(start, stop)
-        outside = _outside(values, fraction)
+        outside = without_flux(values, fraction)
         return np.where(outside, 0.0, np.where(np.isnan(fraction), 1.0, fraction))
-
-    def _fetch(self, part: Part, first: int, last: int) -> tuple[Fetched, np.dtype[Any]]:
-        """Return what is stored of one file's steps, and the type it is stored as."""
-        steps = slice(first - part.start, last - part.start)
-        with open_source(part.path, self.group) as source:
-            stored = source.variables[self.variable].dtype.newbyteorder("=")
-            return source.fetch(self.variable, self.layout.index(self.n_dims, steps)), stored
-
-    def _decode(self, part: Part, fetched: Fetched, stored: np.dtype[Any], values: Values) -> None:
-        """Fill values[step, *grid.shape] with what was fetched of one file."""
-        in_place = stored == self.dtype and not part.decoding.packed
-        if in_place and self.layout.in_stored_order:
-            part.decoding(fetched(values))
-        else:
-            values[...] = part.decoding(self.layout.apply(fetched()))
 
     def fingerprint(self, start: int, stop: int) -> str:
         """Return a hash of what steps ``[start, stop)`` are read from.
@@ -187,7 +153,7 @@ class Store:
         """
         digest = hashlib.sha256(repr((self.variable, self.group, self.layout.fixed,
                                       self.layout.order, str(self.dtype))).encode())  # fmt: skip
-        for part, first, last in self._overlapping(start, stop):
+        for part, first, last in self.overlapping(start, stop):
             steps = slice(first - part.start, last - part.start)
             digest.update(repr((part.path, first, last, part.decoding)).encode())
             for name in self._files(part, steps):
@@ -205,7 +171,8 @@ class Store:
             for key in source.stored_keys(self.variable, self.layout.index(self.n_dims, steps)):
                 yield str(source.local_file(key) or f"{part.path}/{key}")
 
-    def _overlapping(self, start: int, stop: int) -> Iterator[tuple[Part, int, int]]:
+    def overlapping(self, start: int, stop: int) -> Iterator[tuple[Part, int, int]]:
+        """Yield each part that holds some of the steps ``[start, stop)``, and which of them."""
         if not 0 <= start < stop <= self.n_steps:
             raise HpcBudgetError(
                 f"steps {start} to {stop} are not within 0 to {self.n_steps}",
@@ -255,25 +222,17 @@ class MovingFraction:
         return int(wanted.min()), int(wanted.max()) + 1
 
 
-def _outside(
-    values: npt.NDArray[np.floating[Any]], fraction: npt.NDArray[np.float64]
-) -> npt.NDArray[np.bool_]:
-    """Tell where nothing counts: a fraction of zero, or neither flux nor fraction."""
-    outside: npt.NDArray[np.bool_] = (fraction == 0) | (np.isnan(fraction) & np.isnan(values))
-    return outside
+def units_along_time(variable: Variable, time_axis: int | None) -> tuple[int, int]:
+    """Return the steps that are best read together, and those that can be decoded alone.
 
-
-def read_unit(variable: Variable, time_axis: int) -> int:
-    """Return the steps that are best read together: a shard if it is not too large, or a chunk.
-
-    Whole shards are decoded fastest and with their checksums (see `zarr_source`).
+    The first is a shard if it is not too large, or a chunk.
     """
-    if variable.writes is None or variable.chunks is None:
-        return 1
+    if time_axis is None or variable.writes is None or variable.chunks is None:
+        return 1, 1
     size = variable.dtype.itemsize * int(np.prod(variable.shape, dtype=np.int64))
-    shard = variable.writes[time_axis]
+    shard, piece = variable.writes[time_axis], variable.chunks[time_axis]
     step_bytes = size / max(variable.shape[time_axis], 1)
-    return shard if shard * step_bytes <= SHARD_LIMIT else variable.chunks[time_axis]
+    return shard if shard * step_bytes <= SHARD_LIMIT else piece, piece
 
 
 def file_identity(path: str) -> str:

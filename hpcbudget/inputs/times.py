@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from hpcbudget.errors import TimeError
 from hpcbudget.inputs.stamps import month_days, year_days
 from hpcbudget.options import TimeOptions
 
-Resolution = Literal["month", "year", "period", "day", "hour"]
+Resolution = Literal["month", "year", "period", "days", "day", "hour"]
 Int32 = npt.NDArray[np.int32]
 Float64 = npt.NDArray[np.float64]
 DAY = 86400.0
@@ -27,17 +27,21 @@ class TimeAxis:
     year, month : int32[step]
         Calendar month a step lies in, or begins with; month is 0 for years and periods.
     span_months : int32[step]
-        Months a step covers: 1 (also for a day or hour, which lies within one), 12 for a year,
-        12 times the number of years for a period.
+        Months a step touches: 1 (also for a day or hour, which lies within one), 2 for several
+        days that run into the next month, 12 for a year, 12 times the number of years for a
+        period.
     seconds : float64[step]
         Length of the step.
     month_seconds, year_seconds : float64[step]
         Length of the calendar month (of a mean month for years and periods) and of the calendar
         year (of a mean year for periods), in the member's own calendar.
-    resolution : {"month", "year", "period", "day", "hour"}
-        Within a year or period the rate is constant: its months are not independent.
+    resolution : {"month", "year", "period", "days", "day", "hour"}
+        Within a year or period the rate is constant: its months are not independent. ``days``
+        are steps of several days, which may lie in two months.
     calendar : str
         cftime's name.
+    carried_seconds : float64[step] or None
+        Of steps of several days, the part that lies in the month after the first.
     """
 
     year: Int32
@@ -48,6 +52,7 @@ class TimeAxis:
     year_seconds: Float64
     resolution: Resolution
     calendar: str
+    carried_seconds: Float64 | None = None
 
     def __len__(self) -> int:
         return self.year.size
@@ -67,6 +72,27 @@ class TimeAxis:
         last = self.first_month + self.span_months - 1
         inside = np.flatnonzero((last >= period[0] * 12) & (self.first_month < period[1] * 12 + 12))
         return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)
+
+    def pieces(self, first: int, last: int) -> tuple[TimeAxis, npt.NDArray[np.int64]]:
+        """Return the parts of steps ``[first, last)`` that lie in one month each.
+
+        Returns
+        -------
+        TimeAxis
+            Its steps are the parts, in the order of time; their lengths add up to the steps'.
+        int64[part]
+            The step that each is a part of, counted from `first`.
+        """
+        whole = self.seconds[first:last]
+        steps = np.arange(whole.size)
+        carried = np.zeros(whole.size)
+        if self.carried_seconds is not None:
+            carried = self.carried_seconds[first:last]
+        step_of = np.repeat(steps, 1 + (carried > 0))
+        later = np.append(False, step_of[1:] == step_of[:-1])
+        months = TimeAxis.of_months(self.first_month[first:last][step_of] + later, self.calendar)
+        seconds = np.where(later, carried[step_of], (whole - carried)[step_of])
+        return replace(months, seconds=seconds, resolution=self.resolution), step_of
 
     def label(self, step: int) -> str:
         """Return the date of a step for messages, such as ``1997-02``."""
@@ -104,6 +130,33 @@ class TimeAxis:
             year_seconds=np.array([year_days(int(y), calendar) * DAY for y in years])[of_year],
             resolution="month",
             calendar=calendar,
+        )
+
+    @classmethod
+    def of_spells(
+        cls,
+        number: npt.NDArray[np.int64],
+        seconds: Float64,
+        carried_seconds: Float64,
+        calendar: str,
+    ) -> TimeAxis:
+        """Return steps of several days that begin in these months (see `first_month`).
+
+        Examples
+        --------
+        >>> eight = np.full(2, 8 * DAY)
+        >>> axis = TimeAxis.of_spells(
+        ...     np.array([24000, 24000]), eight, np.array([0.0, 3 * DAY]), "noleap")
+        >>> parts, step_of = axis.pieces(0, 2)
+        >>> (parts.seconds / DAY).tolist(), parts.month.tolist(), step_of.tolist()
+        ([8.0, 5.0, 3.0], [1, 1, 2], [0, 1, 1])
+        """
+        return replace(
+            cls.of_months(number, calendar),
+            span_months=1 + (carried_seconds > 0).astype(np.int32),
+            seconds=seconds,
+            resolution="days",
+            carried_seconds=carried_seconds,
         )
 
     @classmethod

@@ -190,7 +190,10 @@ class ChunkReader:
                 handle = file.fileno()
                 index = self.shards.places(handle)
                 for chunk in _touched(inside, self.shards.inner):
-                    offset, size = index[tuple(c - f for c, f in zip(chunk, low, strict=True))]
+                    place = tuple(c - f for c, f in zip(chunk, low, strict=True))
+                    if place not in index:
+                        raise ValueError(f"chunk {chunk} is not stored")
+                    offset, size = index[place]
                     raw = os.pread(handle, size, offset)
                     if len(raw) != size:
                         raise ValueError(f"chunk {chunk} lies beyond the end of {file.name}")

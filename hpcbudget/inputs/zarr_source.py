@@ -114,14 +114,17 @@ class ZarrSource(Source):
             with contextlib.suppress(ValueError, struct.error):
                 raw = base64.b64decode(attrs["_FillValue"], validate=True)
                 attrs["_FillValue"] = struct.unpack("<d", raw)[0]
+        stored = array.shards or array.chunks
+        direct = self.is_local and ChunkCodec.of(array) is not None
         return Variable(
             name=name,
             dims=dims,
             shape=tuple(array.shape),
             dtype=np.dtype(array.dtype),
             attrs=attrs,
-            chunks=tuple(array.chunks),
-            writes=tuple(array.shards or array.chunks),
+            # zarr's pipelines are at their best with whole objects
+            chunks=tuple(array.chunks if direct else stored),
+            writes=tuple(stored),
         )
 
     def read(self, name: str, index: Index = ()) -> npt.NDArray[Any]:
@@ -132,7 +135,6 @@ class ZarrSource(Source):
         """Read the bytes of all chunks; for arrays that only zarr can decode, their numbers."""
         array = self._arrays[name]
         full = (*index, *(slice(None) for _ in range(array.ndim - len(index))))
-        self._require_stored(array, full)
         # an index of one step keeps its dimension while reading: decoders then fill whole arrays
         ranges = tuple(
             slice(i, i + 1) if isinstance(i, int) else slice(*i.indices(n))
@@ -141,24 +143,27 @@ class ZarrSource(Source):
         lengths = tuple(max(r.stop - r.start, 0) for r in ranges)
         shape = tuple(n for n, i in zip(lengths, full, strict=True) if not isinstance(i, int))
         reader = self._reader(name)
-        with self._decoding(name):
+        if reader is None:
+            self._require_stored(array, full)
+        with self._decoding(name, full):
             fill = reader.fetch(ranges) if reader else self._by_zarr(name, ranges)
 
         def decoded(into: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
             if into is None:
                 into = np.empty(lengths, array.dtype.newbyteorder("="))
-            with self._decoding(name):
+            with self._decoding(name, full):
                 fill(into.reshape(lengths))
             return into.reshape(shape)
 
         return decoded
 
     @contextlib.contextmanager
-    def _decoding(self, name: str) -> Iterator[None]:
-        """Raise whatever codecs and disks raise as a chunk that is not there."""
+    def _decoding(self, name: str, index: Index) -> Iterator[None]:
+        """Raise whatever codecs and disks raise as a chunk that is not there, or damaged."""
         try:
             yield
         except Exception as error:
+            self._require_stored(self._arrays[name], index)
             raise MissingChunkError(
                 f"variable {name!r} cannot be decoded: {error}",
                 where=self.path,

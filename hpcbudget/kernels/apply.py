@@ -2,6 +2,8 @@
 
 Values are read as stored (float32 or float64) and added in float64. Each destination cell is first
 summed as if nothing were missing; only where that comes out as NaN are values tested one by one.
+Results are written where the caller says: numpy's large arrays come in large pages of memory,
+numba's in small ones, which take longer to get than to fill.
 """
 
 from __future__ import annotations
@@ -9,64 +11,100 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from hpcbudget.kernels.jit import kernel
 
 Array = NDArray[np.float64]
 _Values: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 _Index: TypeAlias = NDArray[Any]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def apply_csr(
-    values: _Values, indptr: _Index, indices: _Index, weights: Array, totals: Array
-) -> tuple[Array, Array]:
-    """Sum weights * values per destination cell, and the weights of the values that are there.
+    values: _Values, indptr: _Index, indices: _Index, weights: Array, divisor: Array, out: Array
+) -> int:
+    """Sum weights * values per destination cell, and divide, as if nothing were missing.
 
-    Parameters: values [step, source]; CSR [destination, source]; totals [destination], the sum of
-    each row of weights. Returns sums and weights of valid values, both float64[step, destination].
+    Parameters: values [step, source]; CSR [destination, source]; divisor [destination]. Fills out
+    [step, destination], NaN for a cell without weights. Returns how many came out as NaN for
+    another reason; `mend_csr` looks at these again.
     """
     steps = values.shape[0]
     cells = indptr.shape[0] - 1
-    sums = np.empty((steps, cells))
-    valid = np.empty((steps, cells))
+    odd = 0
     # four steps share each look-up of an index and its weight
     for first in range(0, steps - steps % 4, 4):
         v0, v1, v2, v3 = values[first], values[first + 1], values[first + 2], values[first + 3]
+        o0, o1, o2, o3 = out[first], out[first + 1], out[first + 2], out[first + 3]
         for cell in range(cells):
+            begin, end = indptr[cell], indptr[cell + 1]
+            if begin == end:
+                o0[cell] = o1[cell] = o2[cell] = o3[cell] = np.nan
+                continue
             a = b = c = d = 0.0
-            for e in range(indptr[cell], indptr[cell + 1]):
+            for e in range(begin, end):
                 w = weights[e]
                 at = indices[e]
                 a += w * v0[at]
                 b += w * v1[at]
                 c += w * v2[at]
                 d += w * v3[at]
-            sums[first, cell], sums[first + 1, cell] = a, b
-            sums[first + 2, cell], sums[first + 3, cell] = c, d
+            odd += np.isnan(a) + np.isnan(b) + np.isnan(c) + np.isnan(d)
+            by = divisor[cell]
+            o0[cell], o1[cell], o2[cell], o3[cell] = a / by, b / by, c / by, d / by
     for step in range(steps - steps % 4, steps):
         row = values[step]
         for cell in range(cells):
+            begin, end = indptr[cell], indptr[cell + 1]
+            if begin == end:
+                out[step, cell] = np.nan
+                continue
             a = 0.0
-            for e in range(indptr[cell], indptr[cell + 1]):
+            for e in range(begin, end):
                 a += weights[e] * row[indices[e]]
-            sums[step, cell] = a
-    for step in range(steps):
+            odd += np.isnan(a)
+            out[step, cell] = a / divisor[cell]
+    return odd
+
+
+@kernel
+def mend_csr(
+    values: _Values,
+    indptr: _Index,
+    indices: _Index,
+    weights: Array,
+    shares: Array,
+    totals: Array,
+    divisor: Array,
+    out: Array,
+    valid: Array,
+) -> None:
+    """Do again, without the values that are missing, what `apply_csr` left as NaN.
+
+    Parameters as there, and: shares (entry,) that tell how much of a cell a value covers; totals
+    [destination], the sum of each row of shares; divisor [destination], or empty to divide by the
+    shares of what is there. Fills valid [step, destination] with the shares that are there.
+    """
+    for step in range(values.shape[0]):
         row = values[step]
-        for cell in range(cells):
+        for cell in range(indptr.shape[0] - 1):
             valid[step, cell] = totals[cell]
-            if np.isnan(sums[step, cell]):
-                total, there = 0.0, 0.0
-                for e in range(indptr[cell], indptr[cell + 1]):
-                    value = row[indices[e]]
-                    if not np.isnan(value):
-                        total += weights[e] * value
-                        there += weights[e]
-                sums[step, cell], valid[step, cell] = total, there
-    return sums, valid
+            begin, end = indptr[cell], indptr[cell + 1]
+            if begin == end or not np.isnan(out[step, cell]):
+                continue
+            total, there = 0.0, 0.0
+            for e in range(begin, end):
+                value = row[indices[e]]
+                if not np.isnan(value):
+                    total += weights[e] * value
+                    there += shares[e]
+            by = divisor[cell] if divisor.size else there
+            out[step, cell] = total / by if there > 0.0 else np.nan
+            valid[step, cell] = there
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def apply_separable(
     values: _Values,
     row_ptr: _Index,
@@ -75,17 +113,17 @@ def apply_separable(
     column_ptr: _Index,
     column_index: _Index,
     column_weight: Array,
-) -> tuple[Array, Array]:
-    """Do as `apply_csr` for weights that are products of a row and a column weight.
+    sums: Array,
+    valid: Array,
+) -> None:
+    """Sum weights * values, and the weights of what is there; weights are products.
 
     Parameters: values [step, source row, source column]; CSR [row, source row]; CSR [column,
-    source column]. Returns float64[step, row, column], twice. Rows are joined first, which runs
+    source column]. Fills sums and valid [step, row, column]. Rows are joined first, which runs
     along the memory.
     """
     steps, _, source_columns = values.shape
     rows, columns = row_ptr.shape[0] - 1, column_ptr.shape[0] - 1
-    sums = np.empty((steps, rows, columns))
-    valid = np.empty((steps, rows, columns))
     joined = np.empty(source_columns)
     there = np.empty(source_columns)
     for step in range(steps):
@@ -108,10 +146,9 @@ def apply_separable(
                     weight += column_weight[e] * there[at]
                 sums[step, row, column] = total
                 valid[step, row, column] = weight
-    return sums, valid
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def outer_csr(
     ptr: _Index,
     index: _Index,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from hpcbudget.kernels.jit import kernel
 
 TILE = 4096
 """Numbers held against all fill values while they are in the nearest cache."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _blank(values: npt.NDArray[np.floating], fills: npt.NDArray[np.floating]) -> None:
     """values[n] and fills[m] of one float type; what equals a fill becomes NaN."""
     missing = values.dtype.type(np.nan)

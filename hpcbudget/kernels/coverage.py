@@ -15,13 +15,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from hpcbudget.kernels.jit import kernel
 
 Array = NDArray[np.float64]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _mean_sine(a: float, b: float) -> float:
     """Mean of the sine between two latitudes in degrees, along a straight line in longitude."""
     middle, half = (a + b) * (np.pi / 360), (b - a) * (np.pi / 360)
@@ -29,7 +30,7 @@ def _mean_sine(a: float, b: float) -> float:
     return float(np.sin(middle) * shrink)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def ring_area(lon: Array, lat: Array) -> float:
     """Return the area in sr of a closed, unwrapped ring (vertex,), positive counter-clockwise."""
     total = 0.0
@@ -38,7 +39,7 @@ def ring_area(lon: Array, lat: Array) -> float:
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _add_piece(
     out: Array,
     full: Array,
@@ -71,7 +72,7 @@ def _add_piece(
         row += 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def add_ring(
     lon: Array, lat: Array, sign: float, lat_edges: Array, lon_edges: Array, out: Array, full: Array
 ) -> None:
@@ -113,7 +114,7 @@ def add_ring(
                 turn += 360.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def finish(out: Array, full: Array, lat_edges: Array) -> None:
     """Turn what `add_ring` gathered into areas in sr, in `out` (rows, columns)."""
     rows, columns = out.shape
@@ -126,7 +127,7 @@ def finish(out: Array, full: Array, lat_edges: Array) -> None:
             below += full[row, column]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def cover(
     lon: Array,
     lat: Array,
@@ -152,7 +153,7 @@ def cover(
     return out
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def windings(
     lon: Array,
     lat: Array,

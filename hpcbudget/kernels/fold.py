@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hpcbudget.kernels.buffers import read_only
+from hpcbudget.kernels.jit import kernel
 from hpcbudget.kernels.sums import two_sum
 
 
@@ -56,7 +56,7 @@ def fold(
     return out
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _fold(zone_values: Any, indptr: Any, indices: Any, data: Any, out: Any) -> None:
     """Fold zone_values[step, zone] to out[step, region] with CSR rows of zones."""
     # the table turned round: one region after the other, zones in their order
@@ -82,7 +82,7 @@ def _fold(zone_values: Any, indptr: Any, indices: Any, data: Any, out: Any) -> N
             out[step, region] = _dot(zone_values[step], zone[first:last], part[first:last])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _dot(values: Any, where: Any, factor: Any) -> Any:
     """Return sum(factor * values[where]), compensated in four chains that do not wait in turn."""
     a = b = c = d = low = 0.0

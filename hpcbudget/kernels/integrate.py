@@ -23,11 +23,11 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hpcbudget.kernels.buffers import read_only
 from hpcbudget.kernels.fold import fold
+from hpcbudget.kernels.jit import kernel
 from hpcbudget.kernels.lanes import (
     BLOCK,
     LANES,
@@ -122,7 +122,7 @@ def _as_fields(values: NDArray[Any], n_cells: int) -> NDArray[Any]:
     return read_only(np.ascontiguousarray(values, dtype=kind).reshape(len(values), n_cells))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _add_steps(fields: Any, tables: Any, sums: Any, missing_m2: Any) -> None:
     """Integrate fields[step, cell], tables = `Runs` arrays -> sums, missing_m2[step, zone]."""
     start, stop, group, uniform, weight, coarse, fine, cell_weight, cell_area, grids = tables[:10]
@@ -162,7 +162,7 @@ def _add_steps(fields: Any, tables: Any, sums: Any, missing_m2: Any) -> None:
             missing_m2[step, z] = areas_m2[step, 0, g] + areas_m2[step, 1, g]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _add_tile(
     field: Any, first: Any, last: Any, start: Any, stop: Any, group: Any, uniform: Any,
     weight: Any, coarse: Any, fine: Any, cell_weight: Any, cell_area: Any, grids: Any,
@@ -211,7 +211,7 @@ def _add_tile(
             areas_m2[1, g] += n_missing * fine[r]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _sum_last(field: Any, cell_weight: Any, uniform: Any, first: Any, stop: Any) -> Any:
     """Do as `sum_part` near the end of the field, beyond which nothing may be read."""
     cells = np.zeros(BLOCK)
@@ -230,7 +230,7 @@ def _sum_last(field: Any, cell_weight: Any, uniform: Any, first: Any, stop: Any)
     return load(cells, 0), n_missing
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _missing_area(field: Any, cell_area: Any, first: Any, stop: Any, grids: Any) -> Any:
     """Sum the area of the cells of a run that are NaN: coarse and fine part, both exact."""
     lanes = np.zeros(2 * LANES)
@@ -253,7 +253,7 @@ def _missing_area(field: Any, cell_area: Any, first: Any, stop: Any, grids: Any)
     return coarse_m2, fine_m2
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _add_plainly(field: Any, tables: Any, broken: Any, sums: Any) -> int:
     """Sum the zones that are not finite again as IEEE addition would; return the infinite cells."""
     start, stop, group, uniform, weight, _, _, cell_weight = tables[:8]

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from hpcbudget.kernels.jit import kernel
 
 Array = NDArray[np.float64]
 _Values: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
@@ -20,7 +21,7 @@ _Index: TypeAlias = NDArray[Any]
 _BLOCK = 4096
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def accumulate(
     values: _Values, factor: Array, seconds: Array, sums: Array, seen_seconds: Array
 ) -> None:
@@ -41,7 +42,7 @@ def accumulate(
                 seen_seconds[cell] += length if there else 0.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def settle(
     sums: Array, seen_seconds: Array, weight: Array, seconds: float, amounts: Array, known: _Index
 ) -> tuple[float, float, bool, bool]:
@@ -73,7 +74,7 @@ def settle(
     return total, magnitude, partly, same
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def spread_csr(amounts: Array, indptr: _Index, indices: _Index, shares: Array) -> Array:
     """Hand the amounts [source] over to [destination] by a CSR table of shares."""
     cells = indptr.shape[0] - 1
@@ -86,7 +87,7 @@ def spread_csr(amounts: Array, indptr: _Index, indices: _Index, shares: Array) -
     return out
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def spread_separable(
     amounts: Array,
     row_ptr: _Index,

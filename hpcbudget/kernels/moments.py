@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from hpcbudget.kernels.jit import kernel
 
 Array = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ def empty_state(cells: int) -> Array:
     return np.zeros((PLANES, cells))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def push(state: Array, values: Array) -> None:
     """Add one value per cell; values [cell]. Changes state [plane, cell] in place."""
     for cell in range(values.shape[0]):
@@ -48,7 +49,7 @@ def push(state: Array, values: Array) -> None:
             state[BELOW, cell] += 1.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def merge(state: Array, other: Array) -> None:
     """Add the values that `other` has seen; both [plane, cell]. Changes `state` in place."""
     for cell in range(state.shape[1]):
@@ -69,7 +70,7 @@ def merge(state: Array, other: Array) -> None:
         state[BELOW, cell] += other[BELOW, cell]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def describe(state: Array, ddof: int) -> tuple[Array, Array, Array]:
     """Return mean, SD and sign agreement, each [cell], of a state [plane, cell].
 
@@ -88,7 +89,7 @@ def describe(state: Array, ddof: int) -> tuple[Array, Array, Array]:
     return mean, sd, agreement
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def quantiles(samples: Array, levels: Array) -> Array:
     """Return [level, cell] of samples [value, cell]; linear between order statistics.
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from hpcbudget.kernels.jit import kernel
 
 Array = NDArray[np.float64]
 
@@ -23,7 +24,7 @@ TINY = 1e-13
 """Overlaps below this share of the smaller cell are rounding of edges that coincide."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def load_polygon(lat_deg: Array, lon_deg: Array, out: Array) -> int:
     """Turn corners (vertex,) into unit vectors out[:n], without repeats and NaN; return n."""
     n = 0
@@ -42,12 +43,12 @@ def load_polygon(lat_deg: Array, lon_deg: Array, out: Array) -> int:
     return n if n >= 3 else 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _apart(p: Array, x: float, y: float, z: float) -> bool:
     return bool(max(abs(p[0] - x), abs(p[1] - y), abs(p[2] - z)) > SAME)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def signed_area(p: Array, n: int) -> float:
     """Return the area in sr of p[:n], positive if it runs counter-clockwise seen from outside."""
     total = 0.0
@@ -64,7 +65,7 @@ def signed_area(p: Array, n: int) -> float:
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def polygon_areas(lat_deg: Array, lon_deg: Array) -> Array:
     """Return the areas (cell,) in sr of polygons with corners (cell, vertex); 0 without a shape."""
     cells, corners = lat_deg.shape
@@ -77,7 +78,7 @@ def polygon_areas(lat_deg: Array, lon_deg: Array) -> Array:
     return out
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _side(p: Array, a: Array, b: Array) -> float:
     """Return how far p lies left of the great circle from a to b, times the length of a-b."""
     dx, dy, dz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
@@ -86,7 +87,7 @@ def _side(p: Array, a: Array, b: Array) -> float:
     return p[0] * nx + p[1] * ny + p[2] * nz  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _keep_left(p: Array, n: int, a: Array, b: Array, out: Array) -> int:
     """Cut p[:n] along the great circle a-b, put what lies left of it into out; return its n."""
     if n == 0:
@@ -111,7 +112,7 @@ def _keep_left(p: Array, n: int, a: Array, b: Array, out: Array) -> int:
     return m
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _clip(subject: Array, n: int, window: Array, m: int, work: Array) -> float:
     """Return the area of subject[:n] within the convex, counter-clockwise window[:m]."""
     now, then = 0, 1
@@ -125,7 +126,7 @@ def _clip(subject: Array, n: int, window: Array, m: int, work: Array) -> float:
     return signed_area(work[now], n)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def convex_parts(p: Array, n: int, parts: Array, counts: NDArray[np.int64]) -> int:
     """Split p[:n] into convex, counter-clockwise parts[:, :counts]; return how many there are.
 
@@ -178,7 +179,7 @@ def convex_parts(p: Array, n: int, parts: Array, counts: NDArray[np.int64]) -> i
     return found + 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def extents(lat_deg: Array, lon_deg: Array) -> tuple[Array, Array]:
     """Return (south, north, west, width) (cell, 4) in degrees that hold each polygon, and areas.
 
@@ -232,7 +233,7 @@ def extents(lat_deg: Array, lon_deg: Array) -> tuple[Array, Array]:
     return out, area
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _bins(box: Array, rows: int, columns: int) -> tuple[int, int, int, int]:
     """First and last row, first column and number of columns of bins that a box touches."""
     pad = 1e-9
@@ -243,7 +244,7 @@ def _bins(box: Array, rows: int, columns: int) -> tuple[int, int, int, int]:
     return bottom, top, first % columns, min(count, columns)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def index_cells(boxes: Array, rows: int, columns: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return CSR (bin -> cells that may touch it) over rows x columns bins of latitude, longitude.
 
@@ -270,7 +271,7 @@ def index_cells(boxes: Array, rows: int, columns: int) -> tuple[NDArray[Any], ND
     return start, cells
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _disjoint(a: Array, b: Array) -> bool:
     """Whether two extents (south, north, west, width) cannot meet."""
     if a[0] > b[1] or b[0] > a[1]:
@@ -280,7 +281,7 @@ def _disjoint(a: Array, b: Array) -> bool:
     return (b[2] - a[2]) % 360.0 > a[3] and (a[2] - b[2]) % 360.0 > b[3]  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def overlap_cells(
     window_lat: Array,
     window_lon: Array,

@@ -21,6 +21,7 @@ from hpcbudget.engine.read_ahead import read_ahead
 from hpcbudget.engine.work import Done
 from hpcbudget.errors import HpcBudgetError
 from hpcbudget.inputs.series import Series
+from hpcbudget.kernels import means
 from hpcbudget.kernels.means import accumulate, settle
 from hpcbudget.maps.member import Balance, MemberKey, MemberMaps, MemberUnit
 from hpcbudget.maps.remap import Remap, load_remap
@@ -104,6 +105,10 @@ class Averager:
             start, stop = _range([own[i] for own in masks.values()])
             total += (stop - start) * series.store.step_bytes
         return total
+
+    def warm(self) -> None:
+        """Compile the kernels of means and shares."""
+        means.warm()
 
     def run(self, unit: MemberUnit, /) -> Done:
         """Make the maps of a unit and record them in the ledger.

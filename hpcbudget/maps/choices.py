@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hpcbudget.inputs.catalogue import Catalogue
 from hpcbudget.inputs.series import Series
 from hpcbudget.maps.member import MemberKey, MemberUnit
 from hpcbudget.maps.votes import PARTS_OF_PROCESS, PROCESS, TOTAL, Vote
-from hpcbudget.options import MapsOptions
+from hpcbudget.options import AnyAdjustment, MapsOptions
 from hpcbudget.space.grid import Grid
 
 
@@ -82,6 +83,9 @@ def mappable(
         if any(series.grid.kind == "zonal" for series in terms):
             left_out.append(f"{key}: zonal means have no place along a parallel")
             continue
+        if any(series.times.carried_seconds is not None for series in terms):
+            left_out.append(f"{key}: steps of several days are split over months in tables only")
+            continue
         found[key] = terms
     return found, tuple(left_out)
 
@@ -112,3 +116,19 @@ def components_of(votes: tuple[Vote, ...]) -> tuple[str, ...]:
     """Return the components with maps."""
     total = {TOTAL} if PROCESS in families_of(votes) else set()
     return tuple(sorted({vote.component for vote in votes} | total))
+
+
+def unadjusted(steps: Sequence[AnyAdjustment]) -> str:
+    """Say that maps show fluxes as they were read, and what was done to the tables alone.
+
+    Amounts of adjustments are those of regions: where in a region they lie, nobody says.
+
+    Examples
+    --------
+    >>> unadjusted(())
+    'none: maps and tables show fluxes as they were read'
+    """
+    if not steps:
+        return "none: maps and tables show fluxes as they were read"
+    listed = "\n".join(f"{step.name}: {step.source}" for step in steps)
+    return f"not applied to maps, which show fluxes as they were read; only to tables:\n{listed}"

@@ -26,6 +26,7 @@ from hpcbudget.maps.choices import (
     families_of,
     mappable,
     refuse_unknown,
+    unadjusted,
     votes_of,
 )
 from hpcbudget.maps.member import Kept, MemberKey, MemberUnit, find_maps, open_maps
@@ -86,6 +87,11 @@ class MapsPlan:
         cells = self.reducer.frame.grid.size
         return sum(cells * (8 * len(self.averager.masks(u)) + 1) for u in self.units)
 
+    @property
+    def store_bytes(self) -> int:
+        """Bytes of the store, before compression."""
+        return self.reducer.frame.nbytes
+
     def facts(self) -> dict[str, int | str]:
         """Return what ``hpcbudget plan`` shows."""
         return {
@@ -94,6 +100,7 @@ class MapsPlan:
             "maps_grid": self.reducer.frame.grid.describe(),
             "maps_read_bytes": self.read_bytes,
             "maps_ledger_bytes": self.ledger_bytes,
+            "maps_store_bytes": self.store_bytes,
             "maps_peak_bytes_per_worker": self.peak_bytes,
         }
 
@@ -209,6 +216,7 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
         # text: other formats have no attributes within attributes
         "weights": "\n".join(f"{key}: {how}" for key, how in described.items()),
         "left_out": "\n".join(left_out),
+        "adjustments": unadjusted(config.adjustments),
     }
     frame = Frame(
         grid,

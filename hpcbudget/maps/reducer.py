@@ -12,6 +12,7 @@ from pathlib import Path
 from hpcbudget.engine.work import Done
 from hpcbudget.errors import HpcBudgetError
 from hpcbudget.files import unwritable, write_atomic
+from hpcbudget.kernels import moments
 from hpcbudget.maps.ensembles import Ensembles
 from hpcbudget.maps.member import MemberUnit
 from hpcbudget.maps.store import Frame
@@ -63,6 +64,10 @@ class Reducer:
         """Return the sums that a finished tile noted, whatever has become of the store."""
         note = json.loads(tile.path(self.out).read_text(encoding="utf-8"))
         return tuple(Sums(**s) for s in note["sums"])
+
+    def warm(self) -> None:
+        """Compile the kernels of the statistics over models."""
+        moments.warm()
 
     def run(self, tile: Tile, /) -> Done:
         """Reduce a tile, write its shards and record them."""

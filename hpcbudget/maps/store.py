@@ -6,6 +6,7 @@ shard is one stretch of rows of one map and belongs to one task.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -141,6 +142,17 @@ class Frame:
             "period": len(self.spans),
             "season": len(self.seasons),
         }
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all variables on the grid, before compression."""
+        sizes = self.sizes()
+        return sum(
+            np.dtype(TYPES.get(name, ("float64", 0))[0]).itemsize
+            * math.prod(sizes[dim] for dim in dims)
+            * self.grid.size
+            for name, (dims, _) in self.variables().items()
+        )
 
     def chunks(self, lead: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the shapes of shards and of chunks, behind `lead` other dimensions."""

@@ -50,9 +50,7 @@ def _make(how: str, source: Grid, destination: Grid, root: Path) -> Weights:
     if how == "native":
         return cached_weights(source, destination)
     if how == "xesmf":
-        from hpcbudget.space.xesmf_backend import xesmf_weights
-
-        return xesmf_weights(source, destination, "conservative")
+        return cached_weights(source, destination, backend="xesmf")
     from hpcbudget.space.weight_files import read_weights
 
     return read_weights(root / how, source=source, destination=destination)

@@ -27,6 +27,7 @@ from hpcbudget.report.model_years import (
     seasonal_cycles,
 )
 from hpcbudget.report.numbers import flux_text, mean_text
+from hpcbudget.report.places import largest, listed, only_largest
 from hpcbudget.report.run import Run
 from hpcbudget.report.style import component_label, family_rank, family_style
 
@@ -206,7 +207,7 @@ def _maps(run: Run) -> Iterator[Drawing]:
             f"{component_label(component)}: mean, spread and agreement, {period}",
             "Annual mean over models on the common grid, standard deviation over models, and the "
             "share of models that have the sign of the mean. Equal Earth projection; colours end "
-            "at the 98th percentile.",
+            "at the 98th percentile." + _as_read(run),
             f"Maps of the {component} flux {period} for "
             f"{', '.join(_short(family) for family in families)}: mean, SD of models, sign "
             "agreement.",
@@ -219,10 +220,18 @@ def _maps(run: Run) -> Iterator[Drawing]:
             "maps",
             f"Top-down minus bottom-up, {period}",
             "Mean of the inversions minus that of the surface models; dots where the two agree by "
-            "the rule of the run. Right: the gap over both standard deviations in quadrature.",
+            "the rule of the run. Right: the gap over both standard deviations in quadrature."
+            + _as_read(run),
             f"Maps of top-down minus bottom-up {period} for {', '.join(gaps)}.",
             partial(gap_maps_figure, run.maps, period, components=gaps),
         )
+
+
+def _as_read(run: Run) -> str:
+    """Say what maps do not show, where the tables do."""
+    steps = [str(step.get("name")) for step in run.config.get("adjustments") or []]
+    said = f" Fluxes as read: {', '.join(steps)} are applied to tables and other figures only."
+    return said if steps else ""
 
 
 def _short(family: str) -> str:
@@ -264,14 +273,21 @@ def _regions(run: Run) -> Iterator[Drawing]:
             "regions",
             f"{component_label(component)}: top-down against bottom-up, {run.period}",
             "Bars: mean over models; whiskers: ± 1 SD. A filled dot marks regions whose gap is "
-            "within the combined spread.",
+            "within the combined spread." + only_largest(run.groups),
             f"Bar chart of regional {component} fluxes {run.period}, inversions beside process "
             f"models. {int(agreeing.sum())} of {len(own)} regions agree"
-            + (f"; a gap remains in {', '.join(gaps)}." if len(gaps) else "."),
-            partial(regional_bars_figure, table, run.period, run.groups, component=component),
+            + (f"; a gap remains in {listed(gaps.tolist())}." if len(gaps) else "."),
+            partial(
+                regional_bars_figure,
+                table,
+                run.period,
+                {name: largest(own, ids) for name, ids in run.groups.items()},
+                component=component,
+            ),
         )
 
-    for name, regions in run.groups.items():
+    for name, ids in run.groups.items():
+        regions = largest(regional, ids)
         own = regional[regional["region"].isin(regions)]
         moving = own[own["top_down_mean"].abs() + own["bottom_up_mean"].abs() > 0]
         components = [c for c in ("land", "ocean") if (moving["component"] == c).sum() > 1]
@@ -282,7 +298,8 @@ def _regions(run: Run) -> Iterator[Drawing]:
             "regions",
             f"Both methods region by region, {name}, {run.period}",
             "Points on the diagonal are regions where both methods give the same mean; bars: "
-            "± 1 SD over models. Filled points agree within their combined spread.",
+            "± 1 SD over models. Filled points agree within their combined spread. Points are "
+            "named where there is room." + only_largest({name: ids}),
             f"Scatter of top-down against bottom-up flux of {len(own['region'].unique())} regions "
             f"for {' and '.join(components)}, {run.period}.",
             partial(scatter_figure, table, run.period, regions, components=components),
@@ -294,7 +311,10 @@ def _dipoles(run: Run) -> Iterator[Drawing]:
     if table is None or not run.period:
         return
     own = table[(table["period"] == run.period) & (table["component"] == "land")]
-    for name, regions in run.groups.items():
+    both = run.tables.get("reconciliation", pd.DataFrame(columns=["component", "period"]))
+    land = both[(both["period"] == run.period) & (both["component"] == "land")]
+    for name, ids in run.groups.items():
+        regions = largest(land, ids)
         inside = own[own["region_a"].isin(regions) & own["region_b"].isin(regions)]
         inside = inside[inside["correlation"].notna()]
         if inside.empty or len(regions) < LEAST_REGIONS:
@@ -305,7 +325,8 @@ def _dipoles(run: Run) -> Iterator[Drawing]:
             "dipoles",
             f"Dipoles between regions of {name}, {run.period}",
             "Correlation across members between the land fluxes of two regions. Strongly negative "
-            "pairs are dipoles: members agree on the sum and disagree on how it is shared.",
+            "pairs are dipoles: members agree on the sum and disagree on how it is shared."
+            + only_largest({name: ids}),
             f"Matrix of correlations. {_strongest(inside)}",
             partial(dipole_figure, own, run.period, regions, families=families),
         )

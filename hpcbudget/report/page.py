@@ -6,16 +6,13 @@ the browser to fetch anything.  It can be mailed, archived and opened from a dis
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hpcbudget._version import __version__
 from hpcbudget.files import write_atomic
 from hpcbudget.report.blocks import (
-    Table,
     closure_block,
     closure_state,
     headline_tables,
@@ -23,48 +20,26 @@ from hpcbudget.report.blocks import (
     statistics_block,
 )
 from hpcbudget.report.citations import citations
+from hpcbudget.report.draw import Picture, draw_figures
 from hpcbudget.report.exports import FILES, write_exports
 from hpcbudget.report.extras import more_tables
 from hpcbudget.report.gallery import SECTIONS, drawings
 from hpcbudget.report.members import members_block
 from hpcbudget.report.run import Run, load_run
-from hpcbudget.report.style import save_figure, themed_svg
 from hpcbudget.science.verdict import rule_text
 
 TEMPLATE = "report.html.j2"
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A drawn figure as the page embeds it.
-
-    Attributes
-    ----------
-    name, section, title, caption, alternative : str
-        See `hpcbudget.report.gallery.Drawing`.
-    source : str
-        The SVG as a data URI.
-    width, height : int
-        In CSS pixels.
-    """
-
-    name: str
-    section: str
-    title: str
-    caption: str
-    alternative: str
-    source: str
-    width: int
-    height: int
-
-
-def build_report(out: Path) -> Path:
+def build_report(out: Path, workers: int = 1) -> Path:
     """Draw the figures of a run and write its page.
 
     Parameters
     ----------
     out : Path
         The run's output folder; nothing else is read.
+    workers : int
+        Processes that draw the figures; what they write is the same for any number.
 
     Returns
     -------
@@ -82,39 +57,9 @@ def build_report(out: Path) -> Path:
     run = load_run(out)
     page = out / "report" / "index.html"
     write_exports(run, out / "exports")
-    write_atomic(page, render_page(run, draw_figures(run, out / "figures")).encode())
+    pictures = draw_figures(list(drawings(run)), out / "figures", workers)
+    write_atomic(page, render_page(run, pictures).encode())
     return page
-
-
-def draw_figures(run: Run, folder: Path) -> list[Picture]:
-    """Draw every figure, write PNG and PDF into `folder` and return them for the page.
-
-    Parameters
-    ----------
-    run : Run
-        A finished run.
-    folder : Path
-        Made if absent.
-    """
-    pictures = []
-    for drawing in drawings(run):
-        figure = drawing.draw()
-        save_figure(figure, folder / drawing.name)
-        svg = base64.b64encode(themed_svg(figure, drawing.name).encode()).decode()
-        width, height = (round(96 * inches) for inches in figure.get_size_inches())
-        pictures.append(
-            Picture(
-                name=drawing.name,
-                section=drawing.section,
-                title=drawing.title,
-                caption=drawing.caption,
-                alternative=drawing.alternative,
-                source=f"data:image/svg+xml;base64,{svg}",
-                width=width,
-                height=height,
-            )
-        )
-    return pictures
 
 
 def render_page(run: Run, pictures: Iterable[Picture]) -> str:
@@ -189,6 +134,3 @@ def _facts(run: Run) -> dict[str, str]:
         "Sphere": f"{float(radius) / 1e3:g} km" if radius else "not recorded",
         "Sign": str(attributes.get("sign", "positive to atmosphere")),
     }
-
-
-__all__ = ["Picture", "Table", "build_report", "draw_figures", "render_page"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+import pandas as pd
 import xarray as xr
 
 BANDS: Final[dict[str, str]] = {
@@ -14,6 +15,9 @@ BANDS: Final[dict[str, str]] = {
     "South": "South (< 30° S)",
 }
 """Region name and title of the four columns of the Global Carbon Budget figure."""
+
+MOST_REGIONS: Final = 40
+"""A figure shows the largest fluxes of a set that has more: paper is not wider."""
 
 
 def plain_name(region: str) -> str:
@@ -68,3 +72,33 @@ def region_groups(fluxes: xr.Dataset) -> dict[str, tuple[str, ...]]:
         if name and plain_name(region) != "unassigned":
             groups.setdefault(name, []).append(region)
     return {name: tuple(members) for name, members in groups.items()}
+
+
+def largest(rows: pd.DataFrame, regions: Sequence[str]) -> tuple[str, ...]:
+    """Return the regions of the largest fluxes by either method, in the order of their set.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Of the table ``reconciliation``.
+    regions : sequence of str
+        All regions of a set; at most `MOST_REGIONS` are kept.
+    """
+    if len(regions) <= MOST_REGIONS:
+        return tuple(regions)
+    means = rows.set_index("region")[["top_down_mean", "bottom_up_mean"]].abs().max(axis=1)
+    size = means.groupby(level=0).max().reindex(list(regions)).fillna(0.0)
+    kept = set(size.sort_values(ascending=False, kind="stable").index[:MOST_REGIONS])
+    return tuple(region for region in regions if region in kept)
+
+
+def only_largest(groups: Mapping[str, Sequence[str]]) -> str:
+    """Say of which sets a figure shows a part."""
+    most = max(map(len, groups.values()), default=0)
+    return f" Of {most} regions the {MOST_REGIONS} with the largest fluxes." * (most > MOST_REGIONS)
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Name a few of many."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import matplotlib as mpl
 
 from hpcbudget.files import write_atomic
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-P = ParamSpec("P")
 
 WIDTH_INCHES: Final = 180 / 25.4
 DPI: Final = 300
@@ -158,64 +153,6 @@ def paper() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)
         yield
-
-
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Make a figure function draw in the project's style."""
-
-    @wraps(draw)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with paper():
-            figure = draw(*args, **kwargs)
-            # lay out once, not again for each of the three formats that a figure is saved in
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
-        return figure
-
-    return wrapper
-
-
-def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> Figure:
-    """Return an empty figure that no window system knows of (safe in threads and batch jobs)."""
-    from matplotlib.figure import Figure as _Figure
-
-    return _Figure(figsize=(width_inches, height_inches), layout="constrained")
-
-
-def families_legend(figure: Figure, counts: Mapping[str, int], band: str) -> None:
-    """Name families with their largest number of models below the panels, and the band.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Gets the legend.
-    counts : mapping of str to int
-        Family to number of models; of pairs for ``process``.
-    band : str
-        What the shaded bands show.
-    """
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    handles: list[Artist] = []
-    for family in sorted(counts, key=family_rank):
-        style = family_style(family)
-        count = f"{counts[family]} pairs" if family == "process" else f"{counts[family]}"
-        line = Line2D([], [], color=style.colour, linestyle=style.line)
-        line.set_label(f"{style.label} ({count})")
-        handles.append(line)
-    handles.append(Patch(color=MUTED, alpha=0.22, linewidth=0, label=f"band: {band}"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.2)
-
-
-def say_empty(axes: Axes, reason: str) -> None:
-    """Say in an empty panel why it is empty."""
-    axes.text(
-        0.5, 0.5, reason, transform=axes.transAxes,
-        ha="center", va="center", color=MUTED, fontsize=6.5, wrap=True,
-    )  # fmt: skip
-    axes.set_yticks([])
-    axes.grid(visible=False)
 
 
 def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:

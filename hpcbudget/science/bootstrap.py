@@ -22,6 +22,7 @@ from hpcbudget.science.ensemble import (
     FloatArray,
     Votes,
     period_votes,
+    process_votes,
 )
 from hpcbudget.science.seasonal import MONTHS
 from hpcbudget.science.total import TOTAL, with_totals
@@ -92,8 +93,9 @@ def bootstrap(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions) 
     if not options.bootstrap:
         return pd.DataFrame(columns=list(BOOTSTRAP_COLUMNS))
     fluxes = with_totals(fluxes)
+    parts = process_votes(fluxes, periods, options.span)
     found = chain.from_iterable(
-        _statistics(fluxes, groups, period, options)
+        _statistics(fluxes, groups, parts.get(period, {}), period, options)
         for period, groups in period_votes(fluxes, periods, options.span).items()
     )
     rows = [
@@ -124,7 +126,11 @@ def _variability(
 
 
 def _statistics(
-    fluxes: xr.Dataset, found: dict[EnsembleKey, Votes], period: str, options: StatisticsOptions
+    fluxes: xr.Dataset,
+    found: dict[EnsembleKey, Votes],
+    process: dict[EnsembleKey, Votes],
+    period: str,
+    options: StatisticsOptions,
 ) -> Iterator[Sampled]:
     """Yield family, component, region, period, statistic, n and the sampled values."""
     regions = fluxes["region"].values.astype(str).tolist()
@@ -145,9 +151,9 @@ def _statistics(
             name = f"{regions[a]} + {regions[b]}"
             for statistic, values in _compensation(votes).items():
                 yield (*key, name, period, statistic, n, values)
-    if set(PARTS_OF_PROCESS) <= set(found):
+    if process:
         for column, region in enumerate(regions):
-            parts = [_drawn(k, found[k], [column], period, options) for k in PARTS_OF_PROCESS]
+            parts = [_drawn(k, process[k], [column], period, options) for k in PARTS_OF_PROCESS]
             if min(n for _, n in parts) < 2:
                 continue
             land, ocean = (votes[..., 0] for votes, _ in parts)
@@ -156,11 +162,15 @@ def _statistics(
             sd = np.hypot(land.std(axis=-1, ddof=ddofs[0]), ocean.std(axis=-1, ddof=ddofs[1]))
             for name, values in {**_plain(sums), "sd": sd}.items():
                 yield (PROCESS, TOTAL, region, period, name, sums.shape[-1], values)
-    yield from _gaps(regions, found, period, options)
+    yield from _gaps(regions, found, process, period, options)
 
 
 def _gaps(
-    regions: list[str], found: dict[EnsembleKey, Votes], period: str, options: StatisticsOptions
+    regions: list[str],
+    found: dict[EnsembleKey, Votes],
+    process: dict[EnsembleKey, Votes],
+    period: str,
+    options: StatisticsOptions,
 ) -> Iterator[Sampled]:
     for component, families in sorted(options.bottom_up.items()):
         for column, region in enumerate(regions):
@@ -169,7 +179,8 @@ def _gaps(
                 keys = [EnsembleKey(f, component) for f in side]
                 # land and ocean models of a process total are drawn apart and their means added
                 parts = [[k] for k in PARTS_OF_PROCESS] if PROCESS in side else [keys]
-                means = [_mean(p, found, column, period, options) for p in parts]
+                source = process if PROCESS in side else found
+                means = [_mean(p, source, column, period, options) for p in parts]
                 sides.append((np.sum([m for m, _ in means], axis=0), min(n for _, n in means)))
             (top, n_top), (bottom, n_bottom) = sides
             if min(n_top, n_bottom) >= 2:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from hpcbudget.options import StatisticsOptions
 from hpcbudget.science.annual import Periods, annual
-from hpcbudget.science.total import LAND, OCEAN, TOTAL, with_totals
+from hpcbudget.science.total import LAND, OCEAN, TOTAL, with_totals, within_reach
 
 FloatArray = npt.NDArray[np.float64]
 Span = Literal["common", "all"]
@@ -220,6 +220,20 @@ def period_votes(
     }
 
 
+def process_votes(
+    fluxes: xr.Dataset, periods: Periods, span: Span
+) -> dict[str, dict[EnsembleKey, Votes]]:
+    """Return the votes that totals of process models are made of, in every period.
+
+    Where land models do not reach and ocean models do, or the reverse, each of them votes zero,
+    as a member that has both does in its own total. Empty if one of the ensembles is not there.
+    """
+    present = zip(*(fluxes[c].values.astype(str) for c in ("family", "component")), strict=True)
+    if not set(PARTS_OF_PROCESS) <= set(present):
+        return {}
+    return period_votes(within_reach(fluxes, *PARTS_OF_PROCESS), periods, span)
+
+
 def samples(
     fluxes: xr.Dataset, periods: Periods, rules: StatisticsOptions
 ) -> Iterator[tuple[SampleKey, Sample]]:
@@ -227,7 +241,7 @@ def samples(
 
     Family ``process`` (component ``total``) is yielded where the run has land and ocean process
     models: its votes are the sums of all pairs of a land and an ocean model (Bastos et al. 2020,
-    doi:10.1029/2019GB006393), its SD is both SDs in quadrature.
+    doi:10.1029/2019GB006393), its SD is both SDs in quadrature (see `process_votes`).
 
     Parameters
     ----------
@@ -237,22 +251,22 @@ def samples(
         ``span``, and ``ddof`` of the SD (``ddof_by_family`` goes before it).
     """
     by_period = period_votes(fluxes, periods, rules.span)
+    parts = process_votes(fluxes, periods, rules.span)
     regions = fluxes["region"].values.astype(str).tolist()
     ensembles = sorted({key for group in by_period.values() for key in group})
 
-    def sample(key: EnsembleKey, period: str, column: int) -> Sample:
+    def sample(group: Votes, key: EnsembleKey, column: int) -> Sample:
         ddof = rules.ddof_by_family.get(key.family, rules.ddof)
-        return Sample.of_models(by_period[period][key].values_pgc_yr[:, column], ddof)
+        return Sample.of_models(group.values_pgc_yr[:, column], ddof)
 
     for key in ensembles:
         for column, region in enumerate(regions):
-            for period in by_period:
-                yield SampleKey(*key, region, period), sample(key, period, column)
-    if set(PARTS_OF_PROCESS) <= set(ensembles):
-        for column, region in enumerate(regions):
-            for period in by_period:
-                parts = [sample(key, period, column) for key in PARTS_OF_PROCESS]
-                yield SampleKey(PROCESS, TOTAL, region, period), Sample.of_pairs(*parts)
+            for period, found in by_period.items():
+                yield SampleKey(*key, region, period), sample(found[key], key, column)
+    for column, region in enumerate(regions):
+        for period, found in parts.items():
+            land, ocean = (sample(found[key], key, column) for key in PARTS_OF_PROCESS)
+            yield SampleKey(PROCESS, TOTAL, region, period), Sample.of_pairs(land, ocean)
 
 
 def summarise(values_pgc_yr: FloatArray, ddof: int) -> dict[str, FloatArray]:

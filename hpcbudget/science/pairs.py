@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ from hpcbudget.errors import ConfigError
 from hpcbudget.options import StatisticsOptions
 from hpcbudget.science.annual import Periods
 from hpcbudget.science.ensemble import PROCESS, EnsembleKey, Votes, period_votes
+
+Sides = Mapping[tuple[int, str], tuple[dict[str, float], dict[str, float]]]
+"""Values of top-down and bottom-up models by region and period."""
 
 PAIR_COLUMNS = ("component", "region", "period", "top_down", "bottom_up", "difference")
 CHANGE_COLUMNS = (
@@ -31,7 +34,9 @@ def pairwise_differences(
         See `hpcbudget.science.reconcile.reconciliation`.
     options : StatisticsOptions
         ``top_down``, ``bottom_up`` and ``span``. Family ``process`` has no single models: its
-        pairs are those of land and ocean.
+        pairs are those of land and ocean. ``paired_regions``: of a set with more regions than
+        that, those have pairs in which the means of both sides differ most, for each component
+        and period anew.
 
     Returns
     -------
@@ -41,19 +46,41 @@ def pairwise_differences(
     """
     by_period = period_votes(fluxes, periods, options.span)
     regions = fluxes["region"].values.astype(str).tolist()
+    sets = fluxes["region_set"].values.astype(str).tolist()
     rows = []
     for component, families in sorted(options.bottom_up.items()):
         singles = [family for family in families if family != PROCESS]
-        for column, region in enumerate(regions):
-            for period, found in by_period.items():
-                top = _models(found, options.top_down, component, column)
-                bottom = _models(found, singles, component, column)
-                rows += [
-                    (component, region, period, a, b, x - y)
-                    for a, x in top.items()
-                    for b, y in bottom.items()
-                ]
+        sides = {
+            (column, period): (
+                _models(found, options.top_down, component, column),
+                _models(found, singles, component, column),
+            )
+            for column in range(len(regions))
+            for period, found in by_period.items()
+        }
+        kept = {p: _furthest_apart(sides, sets, p, options.paired_regions) for p in by_period}
+        rows += [
+            (component, regions[column], period, a, b, x - y)
+            for (column, period), (top, bottom) in sides.items()
+            if column in kept[period]
+            for a, x in top.items()
+            for b, y in bottom.items()
+        ]
     return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
+
+
+def _furthest_apart(sides: Sides, sets: Sequence[str], period: str, most: int) -> set[int]:
+    """Return the regions of each set in which the means of both sides differ most."""
+    gaps = {
+        column: abs(np.mean([*top.values()]) - np.mean([*bottom.values()]))
+        for (column, of_period), (top, bottom) in sides.items()
+        if of_period == period and top and bottom
+    }
+    kept: set[int] = set()
+    for name in set(sets):
+        inside = [column for column in gaps if sets[column] == name]
+        kept.update(sorted(inside, key=lambda column: (-gaps[column], column))[:most])
+    return kept
 
 
 def agreement_change(

@@ -21,7 +21,7 @@ from hpcbudget.science.ensemble import (
     summarise,
     votes,
 )
-from hpcbudget.science.total import TOTAL, with_totals
+from hpcbudget.science.total import TOTAL, with_totals, within_reach
 from hpcbudget.science.verdict import verdict
 
 __all__ = [
@@ -118,13 +118,10 @@ def ensemble_series(fluxes: xr.Dataset, *, ddof: int = 1) -> pd.DataFrame:
         `ensemble_statistics`.
     """
     years = annual(with_totals(fluxes))
-    flux = years["flux_pgc_yr"].transpose("series", "region", "year").values
-    summaries = {
-        key: summarise(group.values_pgc_yr, ddof) for key, group in votes(years, flux).items()
-    }
+    summaries = _summaries(years, ddof)
     if set(PARTS_OF_PROCESS) <= set(summaries):
-        parts = (summaries[key] for key in PARTS_OF_PROCESS)
-        summaries[EnsembleKey(PROCESS, TOTAL)] = _pairs(*parts)
+        parts = _summaries(annual(within_reach(fluxes, *PARTS_OF_PROCESS)), ddof)
+        summaries[EnsembleKey(PROCESS, TOTAL)] = _pairs(*(parts[key] for key in PARTS_OF_PROCESS))
     regions, year = years["region"].values.astype(str), years["year"].values
     frames = []
     for (family, component), columns in summaries.items():
@@ -138,6 +135,11 @@ def ensemble_series(fluxes: xr.Dataset, *, ddof: int = 1) -> pd.DataFrame:
     if not frames:
         return pd.DataFrame(columns=list(ENSEMBLE_COLUMNS))
     return pd.concat(frames, ignore_index=True)
+
+
+def _summaries(years: xr.Dataset, ddof: int) -> dict[EnsembleKey, dict[str, FloatArray]]:
+    flux = years["flux_pgc_yr"].transpose("series", "region", "year").values
+    return {key: summarise(group.values_pgc_yr, ddof) for key, group in votes(years, flux).items()}
 
 
 def _pairs(land: dict[str, FloatArray], ocean: dict[str, FloatArray]) -> dict[str, FloatArray]:

@@ -104,6 +104,40 @@ def parts_of_total(land: xr.Dataset, ocean: xr.Dataset) -> np.ndarray:
     return np.where(np.isnan(given).all(axis=0), np.nan, parts)
 
 
+def within_reach(fluxes: xr.Dataset, first: tuple[str, str], second: tuple[str, str]) -> xr.Dataset:
+    """Return the series of two ensembles that are added, zero where only the other one reaches.
+
+    What `parts_of_total` does for the two components of a member, for those of different members:
+    land models say nothing of a region in mid-ocean, and their flux there is zero.
+
+    Parameters
+    ----------
+    fluxes : xarray.Dataset
+        Monthly fluxes of a run.
+    first, second : (str, str)
+        Family and component of the ensembles.
+
+    Returns
+    -------
+    xarray.Dataset
+        Their series alone; NaN where a series has lost values, or where neither ensemble reaches.
+    """
+    families, components = (fluxes[c].values.astype(str) for c in ("family", "component"))
+    parts = [
+        fluxes.isel(series=np.flatnonzero((families == family) & (components == component)))
+        for family, component in (first, second)
+    ]
+    dims = ("series", "region", "time")
+    given = [part["flux_pgc_yr"].transpose(*dims).values for part in parts]
+    reached = [np.isfinite(values).any(axis=0) for values in given]
+    filled = [
+        part.assign(flux_pgc_yr=(dims, np.where(other, _zero_beyond_reach(part), values)))
+        for part, values, other in zip(parts, given, reversed(reached), strict=True)
+    ]
+    return xr.concat(filled, dim="series", data_vars="minimal", coords="minimal",
+                     compat="override", join="override", combine_attrs="override")  # fmt: skip
+
+
 def _zero_beyond_reach(component: xr.Dataset) -> np.ndarray:
     dims = ("series", "region", "time")
     flux = component["flux_pgc_yr"].transpose(*dims).values

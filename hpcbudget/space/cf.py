@@ -21,7 +21,14 @@ from hpcbudget.space.cf_coordinates import (
     in_degrees,
     is_coordinate,
 )
-from hpcbudget.space.cf_polygons import grid_from_scrip, grid_from_ugrid, polygon_grid
+from hpcbudget.space.cf_healpix import healpix_of
+from hpcbudget.space.cf_polygons import (
+    grid_from_scrip,
+    grid_from_ugrid,
+    is_mesh,
+    mesh_of,
+    polygon_grid,
+)
 from hpcbudget.space.edges import (
     infer_latitude_bounds,
     infer_longitude_bounds,
@@ -29,7 +36,7 @@ from hpcbudget.space.edges import (
     longitude_bounds_from_file,
 )
 from hpcbudget.space.grid import Array, Grid
-from hpcbudget.space.named_grids import healpix, recognise
+from hpcbudget.space.named_grids import recognise
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,15 +71,24 @@ def grid_from_dataset(ds: xr.Dataset, variable: str, options: GridOptions | None
     dims = tuple(str(d) for d in ds[variable].dims)
     if options is not None and options.corners is not None:
         return _from_another_file(ds, variable, options.corners)
-    if (mapped := _healpix(ds, variable, dims)) is not None:
-        return mapped
+    if (named := healpix_of(ds, variable, dims) or mesh_of(ds, variable, dims)) is not None:
+        return named
     lat = find_coordinate(ds, dims, "latitude", options.latitude if options else None)
     lon = find_coordinate(ds, dims, "longitude", options.longitude if options else None)
     if lat is None:
+        if found := [mesh for dim in dims if (mesh := _mesh(ds, dim)) is not None]:
+            return found[-1]
+        absent = ds[variable].attrs.get("mesh")
         raise GridError(
-            f"no latitude found for {variable!r} with dimensions ({', '.join(dims)})",
+            f"no latitude found for {variable!r} with dimensions ({', '.join(dims)})"
+            + (f", nor its mesh {absent}" if absent else ""),
             why="without it no cell has an area",
-            fix="name it with 'grid: {latitude: NAME, longitude: NAME}'",
+            fix="name "
+            + (
+                "a file that has it with 'grid: {corners: {paths: FILE, variable: MESH}}'"
+                if absent
+                else "it with 'grid: {latitude: NAME, longitude: NAME}'"
+            ),
         )
     try:
         if lon is None:
@@ -114,6 +130,8 @@ def grid_from_path(path: Path, variable: str | None = None) -> Grid:
     with ds:
         if "grid_corner_lat" in ds:
             return grid_from_scrip(ds)
+        if variable is not None and is_mesh(ds, variable):
+            return grid_from_ugrid(ds, mesh=variable)
         if variable is not None:
             return grid_from_dataset(ds, variable)
         found: list[GridError] = []
@@ -264,25 +282,6 @@ def _from_another_file(ds: xr.Dataset, variable: str, corners: FieldRef) -> Grid
         f"the grid of {path} has shape {grid.shape}, {variable!r} has {dict(sizes)}",
         fix="name a file with the corners of this grid",
     )
-
-
-def _healpix(ds: xr.Dataset, variable: str, dims: tuple[str, ...]) -> Grid | None:
-    """Return the HEALPix grid that the variable's CF grid mapping names, if it does."""
-    of = ds[variable]
-    name = of.attrs.get("grid_mapping") or of.encoding.get("grid_mapping")
-    facts = ds[name].attrs if name in ds.variables else {}
-    if facts.get("grid_mapping_name") != "healpix":
-        return None
-    level = facts.get("healpix_nside") or 2 ** int(facts["refinement_level"])
-    order = str(facts.get("healpix_order", facts.get("indexing_scheme", "nested")))
-    grid = healpix(int(level), "ring" if order == "ring" else "nested")
-    cells = [d for d in dims if ds.sizes[d] == grid.size]
-    if not cells:
-        raise GridError(
-            f"HEALPix nside {level} has {grid.size} cells, but no dimension of {variable!r} has",
-            fix="correct the grid mapping variable",
-        )
-    return grid.with_dims((cells[-1],))
 
 
 def _mesh(ds: xr.Dataset, cell_dim: str | None) -> Grid | None:

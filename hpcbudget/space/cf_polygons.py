@@ -101,23 +101,62 @@ def grid_from_scrip(ds: xr.Dataset) -> Grid:
     )
 
 
-def grid_from_ugrid(ds: xr.Dataset, cell_dim: str | None = None) -> Grid:
-    """Return the faces of a UGRID mesh.
+def is_mesh(ds: xr.Dataset, name: str) -> bool:
+    """Whether a variable is the topology of a UGRID mesh that has faces."""
+    attributes = ds[name].attrs if name in ds.variables else {}
+    return attributes.get("cf_role") == "mesh_topology" and "face_node_connectivity" in attributes
+
+
+def mesh_of(ds: xr.Dataset, variable: str, dims: tuple[str, ...]) -> Grid | None:
+    """Return the faces of the UGRID mesh that a variable names, None if there is no such mesh.
+
+    Raises
+    ------
+    GridError
+        Values that lie on nodes or edges, or a mesh whose faces have another dimension.
+    """
+    attributes = ds[variable].attrs
+    mesh = attributes.get("mesh")
+    location = str(attributes.get("location", "face"))
+    if mesh is None or mesh not in ds.variables:
+        return None
+    if location != "face":
+        raise GridError(
+            f"{variable!r} has its values on the {location}s of mesh {mesh}",
+            why="only the faces of a mesh have areas",
+            fix="give the fluxes of faces",
+        )
+    grid = grid_from_ugrid(ds, mesh=str(mesh))
+    if grid.dims[0] not in dims:
+        raise GridError(
+            f"the faces of mesh {mesh} lie along {grid.dims[0]}, which is no dimension of"
+            f" {variable!r}",
+            fix="correct the attribute 'mesh' or the mesh's 'face_dimension'",
+        )
+    return grid
+
+
+def grid_from_ugrid(ds: xr.Dataset, cell_dim: str | None = None, mesh: str | None = None) -> Grid:
+    """Return the faces of a UGRID mesh: of the one named, or of the first one along a dimension.
 
     Raises
     ------
     GridError
         No mesh with faces in it.
     """
-    for key in ds.variables:
-        attributes = ds[key].attrs
-        if (
-            attributes.get("cf_role") != "mesh_topology"
-            or "face_node_connectivity" not in attributes
-        ):
+    for key in map(str, ds.variables) if mesh is None else [mesh]:
+        if not is_mesh(ds, key):
             continue
+        attributes = ds[key].attrs
+        names = str(attributes.get("node_coordinates", "")).split()
+        absent = [n for n in (attributes["face_node_connectivity"], *names) if n not in ds]
+        if absent or len(names) != 2:
+            raise GridError(
+                f"mesh {key} needs face_node_connectivity and two node_coordinates"
+                + (f"; not in the file: {', '.join(absent)}" if absent else ""),
+                fix="give the file that holds them, or correct the attributes of the mesh",
+            )
         connectivity = ds[attributes["face_node_connectivity"]]
-        names = str(attributes["node_coordinates"]).split()
         nodes = {_axis(ds[n]): _degrees(ds[n]) for n in names}
         faces = str(attributes.get("face_dimension", connectivity.dims[0]))
         table = connectivity.transpose(faces, ...).values

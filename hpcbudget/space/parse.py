@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hpcbudget.errors import GridError
+from hpcbudget.errors import GridError, GridNameError
 from hpcbudget.space.grid import Grid
 from hpcbudget.space.named_grids import healpix, octahedral
 
@@ -28,8 +28,10 @@ def parse_grid(text: str | Path) -> Grid:
 
     Raises
     ------
-    GridError
+    GridNameError
         None of these.
+    GridError
+        A file without a grid.
 
     Examples
     --------
@@ -39,23 +41,15 @@ def parse_grid(text: str | Path) -> Grid:
     '5.541x5.625 deg Gaussian, S-N, 32x64'
     """
     name = str(text).strip()
-    if match := re.fullmatch(f"{_NUMBER}(?:x{_NUMBER})?", name):
-        dlat, dlon = match.groups()
-        return Grid.regular(float(dlat), float(dlon) if dlon else None)
-    if match := re.fullmatch(r"(n|o|hp)(\d+)(r?)", name.lower()):
-        kind, number, ring = match.group(1), int(match.group(2)), match.group(3)
-        if not 1 <= number <= LARGEST_NUMBER:
-            raise GridError(
-                f"{name!r}: the number of such a grid is 1 to {LARGEST_NUMBER}",
-                fix="n80, o320, hp32, ... are grids in use",
-            )
-        if kind == "hp":
-            return healpix(number, "ring" if ring else "nested")
-        if not ring:
-            return Grid.gaussian(number) if kind == "n" else octahedral(number)
+    try:
+        named = _named(name)
+    except GridError as error:
+        raise GridNameError(error.what, where=error.where, why=error.why, fix=error.fix) from None
+    if named is not None:
+        return named
     path = Path(name)
     if not path.exists():
-        raise GridError(
+        raise GridNameError(
             f"{name!r} is neither a grid name nor a file",
             fix="give degrees (1, 0.5), lat x lon degrees (1x1.25), a Gaussian number (n80),\n"
             "or the path of a NetCDF file or zarr store whose grid is meant",
@@ -63,3 +57,22 @@ def parse_grid(text: str | Path) -> Grid:
     from hpcbudget.space.cf import grid_from_path
 
     return grid_from_path(path)
+
+
+def _named(name: str) -> Grid | None:
+    """Return the grid that a formula gives, None where the name is none of these."""
+    if match := re.fullmatch(f"{_NUMBER}(?:x{_NUMBER})?", name):
+        dlat, dlon = match.groups()
+        return Grid.regular(float(dlat), float(dlon) if dlon else None)
+    match = re.fullmatch(r"(n|o|hp)(\d+)(r?)", name.lower())
+    if match is None or (match.group(3) and match.group(1) != "hp"):
+        return None
+    kind, number, ring = match.group(1), int(match.group(2)), match.group(3)
+    if not 1 <= number <= LARGEST_NUMBER:
+        raise GridError(
+            f"{name!r}: the number of such a grid is 1 to {LARGEST_NUMBER}",
+            fix="n80, o320, hp32, ... are grids in use",
+        )
+    if kind == "hp":
+        return healpix(number, "ring" if ring else "nested")
+    return Grid.gaussian(number) if kind == "n" else octahedral(number)

@@ -46,7 +46,7 @@ def region_areas(
     return dict(zip(zones.regions, (by_zone @ zones.membership()).tolist(), strict=True))
 
 
-def draw_regions(region_set: RegionSet, degrees: float = 0.5) -> Figure:
+def draw_regions(region_set: RegionSet, degrees: float = 0.25) -> Figure:
     """Draw the regions on a map of longitude and latitude, with their names.
 
     Parameters
@@ -58,6 +58,7 @@ def draw_regions(region_set: RegionSet, degrees: float = 0.5) -> Figure:
     """
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
     grid = Grid.regular(degrees)
     members = region_set.geometry.members(grid).reshape(grid.shape)
@@ -83,7 +84,8 @@ def draw_regions(region_set: RegionSet, degrees: float = 0.5) -> Figure:
             inside = np.flatnonzero(members.ravel() == number)
             if len(inside):
                 x, y = _middle(lon[inside], lat[inside], weight[inside])
-                axes.text(x, y, name, ha="center", va="center", fontsize=8)
+                name_of = axes.text(x, y, name, ha="center", va="center", fontsize=8)
+                name_of.set_path_effects([withStroke(linewidth=2.0, foreground=(1, 1, 1, 0.6))])
     axes.set(xlim=(-180, 180), ylim=(-90, 90), xlabel="longitude", ylabel="latitude")
     axes.set_xticks(range(-180, 181, 60))
     axes.set_yticks(range(-90, 91, 30))

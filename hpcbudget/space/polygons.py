@@ -174,6 +174,7 @@ def _extent(rings: Rings) -> tuple[float, float]:
     west, east = west - turn, east - turn
     order = np.argsort(west)
     west, east = west[order], np.maximum.accumulate(east[order])
+    east = np.maximum(east, east[-1] - 360.0)  # a ring that begins last may reach past the first
     gaps = np.append(west[1:], west[0] + 360.0) - east
     widest = int(gaps.argmax())
     if gaps[widest] <= 0.0:

@@ -76,7 +76,7 @@ def regrid_store(
     min_valid: float = 0.0,
     variables: Sequence[str] | None = None,
     dtype: str = "float64",
-    threads: int = 1,
+    weigh: Callable[[Grid, Grid], Weights] = cached_weights,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[RegriddedVariable, ...]:
     """Regrid the gridded variables of a NetCDF file or zarr store into a new zarr store.
@@ -98,8 +98,8 @@ def regrid_store(
         Default: all floating-point variables on a grid.
     dtype : str
         Of the result; float32 keeps totals to 1e-7 only.
-    threads : int
-        For making weights along great circles.
+    weigh : callable
+        Makes the weights between two grids where `destination` is a grid.
     progress : callable, optional
         Told (variable, steps done, steps in all).
 
@@ -116,8 +116,7 @@ def regrid_store(
         refuse_cell_totals(ds, [name for name, _ in chosen], store, preserve)
         target = destination.destination if isinstance(destination, Weights) else destination
         pairs = [
-            (name, _weights(store, name, source, destination, target, threads))
-            for name, source in chosen
+            (name, _weights(store, name, source, destination, weigh)) for name, source in chosen
         ]
         refuse_lost_chunks(store, [name for name, _ in chosen])
         keys = [(name, weights.key()) for name, weights in pairs]
@@ -151,11 +150,10 @@ def _weights(
     name: str,
     source: Grid,
     destination: Grid | Weights,
-    target: Grid,
-    threads: int,
+    weigh: Callable[[Grid, Grid], Weights],
 ) -> Weights:
     if not isinstance(destination, Weights):
-        return cached_weights(source, target, threads=threads)
+        return weigh(source, destination)
     try:
         return destination.with_source(source)
     except RegridError as error:

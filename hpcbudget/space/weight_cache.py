@@ -11,6 +11,7 @@ import logging
 import os
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,7 +19,12 @@ from hpcbudget.errors import OutputError
 from hpcbudget.files import write_atomic
 from hpcbudget.space.grid import Grid
 from hpcbudget.space.overlap import Table
-from hpcbudget.space.weights import Edges, Method, Weights, make_weights, weights_key
+from hpcbudget.space.weights import CONSERVATIVE, Edges, Method, Weights, make_weights, weights_key
+
+if TYPE_CHECKING:
+    from hpcbudget.space.great_circles import Mapper
+
+Backend = Literal["native", "xesmf"]
 
 CACHE_VARIABLE = "HPCBUDGET_CACHE"
 
@@ -40,8 +46,10 @@ def cached_weights(
     *,
     method: Method = "conservative",
     edges: Edges | None = None,
+    backend: Backend = "native",
     folder: Path | None = None,
     threads: int = 1,
+    mapper: Mapper | None = None,
 ) -> Weights:
     """Return weights from the cache, or make them and keep them.
 
@@ -49,21 +57,34 @@ def cached_weights(
 
     Parameters
     ----------
-    source, destination, method, edges, threads
+    source, destination, method, edges, threads, mapper
         As for `make_weights`.
+    backend : {"native", "xesmf"}
+        Who makes them. xESMF has one kind of edges, great circles, and methods of its own (see
+        `hpcbudget.space.xesmf_backend`).
     folder : Path, optional
         Where to keep them. Default: `cache_folder`.
     """
-    if edges is None:
+    if backend == "xesmf":
+        edges = "great_circles" if method in CONSERVATIVE else "file"
+    elif edges is None:
         edges = "parallels" if source.is_boxes and destination.is_boxes else "great_circles"
     if edges == "parallels":
         return make_weights(source, destination, method=method, edges=edges)
     folder = (cache_folder() if folder is None else folder) / "weights"
-    path = folder / f"{weights_key(source, destination, method, edges)}.npz"
+    key = weights_key(source, destination, method, edges, backend)
+    path = folder / f"{key}.npz"
     found = _load(path, source, destination, method, edges)
     if found is not None:
         return found
-    weights = make_weights(source, destination, method=method, edges=edges, threads=threads)
+    if backend == "xesmf":
+        from hpcbudget.space.xesmf_backend import xesmf_weights
+
+        weights = xesmf_weights(source, destination, method)
+    else:
+        weights = make_weights(
+            source, destination, method=method, edges=edges, threads=threads, mapper=mapper
+        )
     buffer = io.BytesIO()
     np.savez(
         buffer,

@@ -19,7 +19,8 @@ from hpcbudget.errors import RegridError
 from hpcbudget.files import unwritable
 from hpcbudget.space.grid import Array, Grid
 from hpcbudget.space.overlap import Table
-from hpcbudget.space.weights import CONSERVATIVE, Method, Weights, same_cells
+from hpcbudget.space.same_cells import same_cells
+from hpcbudget.space.weights import CONSERVATIVE, Method, Weights
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,6 +85,8 @@ def weights_dataset(weights: Weights) -> xr.Dataset:
         ("b", "dst", weights.destination, weights.destination_area, weights.destination_fraction),
     )
     for letter, word, grid, area, fraction in sides:
+        if not conservative:  # what such weights add up to is no area
+            area = grid.area_m2(1.0)
         lat, lon = grid.centres()
         corner_lat, corner_lon = grid.corners()
         degrees, cells = {"units": "degrees"}, f"n_{letter}"
@@ -162,8 +165,8 @@ def from_dataset(ds: xr.Dataset, source: Grid | None, destination: Grid | None) 
         )
     method, normed = _method(ds)
     table = Table.from_entries(row, col, data, destination.size)
-    source_area = _area(ds, "area_a", source)
-    destination_area = _area(ds, "area_b", destination)
+    source_area = _area(ds, "a", source, np.unique(col))
+    destination_area = _area(ds, "b", destination, np.unique(row))
     if method in CONSERVATIVE:
         scale = destination_area
         if normed:
@@ -194,9 +197,9 @@ def from_dataset(ds: xr.Dataset, source: Grid | None, destination: Grid | None) 
 
 def _method(ds: xr.Dataset) -> tuple[Method, bool]:
     """Return the method of a file, and whether its weights are shares of what is covered."""
-    text = " ".join(
-        str(ds.attrs.get(k, "")) for k in ("map_method", "ESMF_regrid_method", "method")
-    )
+    # ESMF's map_method is one of SCRIP's, which had fewer: it calls the nearest cell bilinear
+    names = ("ESMF_regrid_method", "map_method", "method")
+    text = next((str(ds.attrs[k]) for k in names if str(ds.attrs.get(k, "")).strip()), "")
     normed = "frac" in str(ds.attrs.get("normalization", ds.attrs.get("norm_type", ""))).lower()
     for word, method in _METHODS.items():
         if word in text.lower():
@@ -258,17 +261,37 @@ def _grid_of_file(ds: xr.Dataset, letter: str, word: str) -> Grid | None:
     dims = ds[f"{word}_grid_dims"].values if f"{word}_grid_dims" in ds else [0]
     shape = tuple(int(n) for n in dims[::-1])
     corners = [_degrees(ds[f"{v}_{letter}"]) for v in ("yv", "xv")]
+    if corners[0].shape[1] == 2:  # of boxes ESMF writes down the bounds
+        corners = [corners[0][:, [0, 0, 1, 1]], corners[1][:, [0, 1, 1, 0]]]
     cells = corners[0].shape[0]
     if int(np.prod(shape)) != cells:
         shape = (cells,)
     return Grid.polygons(*corners, shape=shape, rule="corners of a weights file")
 
 
-def _area(ds: xr.Dataset, name: str, grid: Grid) -> Array:
-    """Cell areas in sr from the file, else the grid's own."""
+def _area(ds: xr.Dataset, letter: str, grid: Grid, used: NDArray[np.int64]) -> Array:
+    """Return cell areas in sr from the file, else the grid's own.
+
+    Areas may be in units of the file's maker. A cell that ESMF took for another shape, though, has
+    an area that is out of proportion, and so are its weights.
+    """
+    own = grid.area_m2(1.0)
+    name = f"area_{letter}"
     if name not in ds or not (ds[name].values > 0).any():
-        return grid.area_m2(1.0)
+        return own
     area: Array = np.asarray(ds[name].values, np.float64)
+    here, there = area[used], own[used]
+    ratio = here[(here > 0) & (there > 0)] / there[(here > 0) & (there > 0)]
+    if len(ratio) and not ((ratio / np.median(ratio) < 2) & (ratio / np.median(ratio) > 0.5)).all():
+        which = "source" if letter == "a" else "destination"
+        flag = "--src_regional" if letter == "a" else "--dst_regional"
+        raise RegridError(
+            f"has areas of {which} cells that do not fit their corners",
+            why="the weights are for other cells: ESMF_RegridWeightGen closes every grid of rows\n"
+            f"and columns round the Earth unless {flag} is given, and takes the\n"
+            "corners of masked cells for those of their neighbours",
+            fix=f"make them again, with {flag} if the grid is regional",
+        )
     return area
 
 

@@ -15,15 +15,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcbudget.errors import RegridError
-from hpcbudget.kernels.apply import apply_csr, apply_separable
-from hpcbudget.space.grid import Array, Grid, polygon_centres
+from hpcbudget.kernels.apply import apply_csr, apply_separable, mend_csr
+from hpcbudget.space.grid import Array, Grid
 from hpcbudget.space.overlap import BoxOverlap, Table, box_overlap
+from hpcbudget.space.same_cells import same_cells
+
+if TYPE_CHECKING:
+    from hpcbudget.space.great_circles import Mapper
 
 Method = Literal["conservative", "conservative_normed", "bilinear", "nearest_s2d"]
 Preserve = Literal["integral", "mean"]
@@ -161,38 +165,68 @@ class Weights:
         steps = values.reshape(int(np.prod(lead)), self.source.size)
         if steps.dtype not in (np.float32, np.float64):
             steps = steps.astype(np.float64)
-        sums, valid = self._sum(np.ascontiguousarray(steps), preserve)
+        steps = np.ascontiguousarray(steps)
+        own = self.destination.area_m2(1.0)
+        divisor = None if preserve == "mean" else np.where(own > 0, own, np.nan)
+        by = self._separable if isinstance(self.overlap, BoxOverlap) else self._general
+        result, valid = by(steps, divisor)
         area = self.destination_area
         fraction = valid / np.where(area > 0, area, np.inf)
-        if preserve == "mean":
-            result = np.divide(sums, valid, out=np.full_like(sums, np.nan), where=valid > 0)
-        else:
-            own = self.destination.area_m2(1.0)
-            there = (valid > 0) & (own > 0)
-            result = np.divide(sums, own, out=np.full_like(sums, np.nan), where=there)
-        result[fraction < min_valid - 1e-9] = np.nan
+        low = fraction < min_valid - 1e-9
+        if low.any():
+            result[np.broadcast_to(low, result.shape)] = np.nan
+        fraction = np.broadcast_to(np.minimum(fraction, 1.0), result.shape)
         shape = (*lead, *self.destination.shape)
-        return Regridded(result.reshape(shape), np.minimum(fraction, 1.0).reshape(shape))
+        return Regridded(result.reshape(shape), fraction.reshape(shape))
 
-    def _sum(self, steps: NDArray[np.floating], preserve: Preserve) -> tuple[Array, Array]:
-        """Weighted sums and valid weights (step, destination), both in sr times values."""
-        if isinstance(self.overlap, BoxOverlap):
-            slow, fast = self.overlap.oriented(self.source)
-            sums, valid = apply_separable(steps.reshape(-1, *self.source.shape), *slow, *fast)
-            if self.source.lat_axis != self.destination.lat_axis:
-                sums, valid = sums.transpose(0, 2, 1), valid.transpose(0, 2, 1)
-            shape = (len(steps), self.destination.size)
-            return sums.reshape(shape), valid.reshape(shape)
-        table = self.table
-        out = apply_csr(steps, table.indptr, table.indices, table.data, table.row_sums())
-        if preserve == "mean" or self.edges == "parallels":
-            return out
-        # what is kept is the total over the cells' own areas
+    def _separable(self, steps: NDArray[np.floating], divisor: Array | None) -> tuple[Array, Array]:
+        """Results (step, destination), and valid weights in sr."""
+        assert isinstance(self.overlap, BoxOverlap)
+        slow, fast = self.overlap.oriented(self.source)
+        turned = self.source.lat_axis != self.destination.lat_axis
+        shape = (len(steps), *self.destination.shape[:: -1 if turned else 1])
+        sums, valid = np.empty(shape), np.empty(shape)
+        fields = steps.reshape(-1, *self.source.shape)
+        apply_separable(fields, *slow, *fast, sums, valid)
+        if turned:
+            sums, valid = sums.transpose(0, 2, 1), valid.transpose(0, 2, 1)
+        flat = (len(steps), self.destination.size)
+        sums, valid = sums.reshape(flat), valid.reshape(flat)
+        there = valid > 0
+        np.divide(sums, valid if divisor is None else divisor, out=sums, where=there)
+        sums[~there] = np.nan
+        return sums, valid
+
+    def _general(self, steps: NDArray[np.floating], divisor: Array | None) -> tuple[Array, Array]:
+        """Results (step, destination), and valid weights in sr; one row if nothing is missing."""
+        table, totals = self.table, self.table.row_sums()
+        weights = table.data if divisor is None else self._to_own_area
+        by = np.where(totals > 0, totals, np.nan) if divisor is None else divisor
+        out = np.empty((len(steps), self.destination.size))
+        if not apply_csr(steps, table.indptr, table.indices, weights, by, out):
+            return out, totals[np.newaxis]
+        valid = np.empty_like(out)
+        mend_csr(
+            steps,
+            table.indptr,
+            table.indices,
+            weights,
+            table.data,
+            totals,
+            np.empty(0) if divisor is None else divisor,
+            out,
+            valid,
+        )
+        return out, valid
+
+    @cached_property
+    def _to_own_area(self) -> Array:
+        """Entries of `table` with which the total over the source cells' own areas is kept."""
+        if self.edges == "parallels":
+            return self.table.data
         own = self.source.area_m2(1.0)
         scale = np.divide(own, self.source_area, out=np.ones_like(own), where=self.source_area > 0)
-        data = table.data * scale[table.indices]
-        sums, _ = apply_csr(steps, table.indptr, table.indices, data, np.ones(len(out[1][0])))
-        return sums, out[1]
+        return self.table.data * scale[self.table.indices]
 
     def with_source(self, grid: Grid) -> Weights:
         """Return the same weights for a grid that is read from elsewhere but has the same cells.
@@ -221,8 +255,17 @@ class Weights:
         )
 
     def key(self) -> str:
-        """Return the hash (32 hex digits) that weights of these grids are filed under."""
-        return weights_key(self.source, self.destination, self.method, self.edges)
+        """Return a hash (32 hex digits) of grids and method, and of numbers that may vary.
+
+        Those of a file or of ESMF are not settled by the grids, as those of boxes are.
+        """
+        key = weights_key(self.source, self.destination, self.method, self.edges)
+        if isinstance(self.overlap, BoxOverlap):
+            return key
+        digest = hashlib.sha256(key.encode())
+        for array in (*self.overlap, self.source_area, self.destination_area):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:32]
 
 
 def make_weights(
@@ -232,6 +275,7 @@ def make_weights(
     method: Method = "conservative",
     edges: Edges | None = None,
     threads: int = 1,
+    mapper: Mapper | None = None,
 ) -> Weights:
     """Make conservative weights without ESMF.
 
@@ -244,8 +288,8 @@ def make_weights(
     edges : {"parallels", "great_circles"}, optional
         How cells end in the north and south. Default: exact parallels where both grids are boxes,
         else great circles.
-    threads : int
-        For great circles.
+    threads, mapper
+        For great circles: who works on them (see `hpcbudget.space.great_circles`).
 
     Raises
     ------
@@ -277,42 +321,18 @@ def make_weights(
         destination,
         method,
         edges,
-        *great_circle_overlap(source, destination, threads=threads),
+        *great_circle_overlap(source, destination, threads=threads, mapper=mapper),
     )
 
 
-def weights_key(source: Grid, destination: Grid, method: str, edges: str) -> str:
+def weights_key(
+    source: Grid, destination: Grid, method: str, edges: str, backend: str = "native"
+) -> str:
     """Return the hash (32 hex digits) of everything that weights depend on."""
-    parts = ("1", source.content_hash(), destination.content_hash(), method, edges)
+    parts = ["1", source.content_hash(), destination.content_hash(), method, edges]
+    if backend != "native":
+        parts.append(backend)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def same_cells(one: Grid, other: Grid) -> bool:
-    """Return whether two grids have the same cells in the same order, to a thousandth of a cell.
-
-    Examples
-    --------
-    >>> grid = Grid.regular(10.0)
-    >>> same_cells(grid, Grid.polygons(*grid.corners()))
-    True
-    >>> same_cells(grid, Grid.boxes(grid.lat_edges_deg, grid.lon_edges_deg + 10.0))
-    False
-    """
-    if one.size != other.size:
-        return False
-    if one == other:
-        return True
-    apart = np.linalg.norm(_directions(one) - _directions(other), axis=1)
-    size = np.sqrt(np.maximum(one.area_m2(1.0), 1e-12))
-    return bool((apart < 1e-3 * size).all())
-
-
-def _directions(grid: Grid) -> Array:
-    """Return unit vectors (cell, 3) to the cells' middles; 0 for a cell without a shape."""
-    lat, lon = (np.radians(a) for a in polygon_centres(*grid.corners()))
-    across = np.cos(lat)
-    vectors = np.stack([across * np.cos(lon), across * np.sin(lon), np.sin(lat)], axis=1)
-    return np.where(grid.area_m2(1.0)[:, None] > 0, vectors, 0.0)
 
 
 def _share(part: Array, whole: Array) -> Array:

@@ -6,14 +6,23 @@ import shutil
 
 import numpy as np
 import pytest
+import xarray as xr
+from esmf_cases import esmf
 
 from hpcbudget import bench
 from hpcbudget.bench import peers
 from hpcbudget.bench.kernel_speed import joined_sets
 from hpcbudget.bench.measure import side_by_side
+from hpcbudget.bench.pairs import Pair, TinyPair, displaced_pole
+from hpcbudget.bench.regrid_speed import measure_pair
+from hpcbudget.bench.regridders import regridders
 from hpcbudget.bench.shapes import EARTH_RADIUS_M, Monthly100x36zones, Tiny
 from hpcbudget.errors import ConfigError
 from hpcbudget.kernels.integrate import integrate, make_runs
+from hpcbudget.space.grid import Grid
+from hpcbudget.space.weights import make_weights
+
+__all__ = ["esmf"]  # a fixture
 
 FIELDS = {
     "bench",
@@ -53,6 +62,50 @@ def test_peers_find_our_totals(name):
     np.testing.assert_allclose(integrate(values, runs)[0], theirs, rtol=1e-6, atol=1e-3)
 
 
+@pytest.mark.parametrize("pair", [TinyPair, Pair("Boxes", *(lambda: Grid.regular(30.0),) * 2, 2)])
+def test_pairs_of_grids_are_weighed_and_applied(pair):
+    rows = list(measure_pair(pair, rounds=1))
+    making = [row for row in rows if row.name.endswith("-weights")]
+    boxes = pair is not TinyPair
+    assert len(making) == len(rows) - len(making) == 1 + boxes
+    for row in making:
+        assert row.details["seconds_ours"] > 0
+        assert row.details["weights"] >= 72
+
+
+@pytest.mark.skipif(shutil.which("cdo") is None, reason="cdo is not installed")
+def test_cdo_regrids_to_our_field(tmp_path):
+    weights = make_weights(Grid.regular(10.0), Grid.regular(15.0))
+    values = np.random.default_rng(0).normal(size=(2, 648)).astype("f4")
+    with regridders(weights, values, tmp_path) as found:
+        for which in ("weights", "apply"):
+            (name,) = (name for name in found[which] if name.startswith("cdo"))
+            assert found[which][name]() > 0
+    with xr.open_dataset(tmp_path / "cdo-out.nc", engine="netcdf4") as out:
+        ours = weights.apply(values.reshape(2, 18, 36), "mean").values
+        np.testing.assert_allclose(out["flux"].values, ours, atol=1e-6)
+
+
+@pytest.mark.esmf
+def test_xesmf_regrids_to_our_field(esmf, tmp_path):
+    weights = make_weights(displaced_pole(20, 30), Grid.regular(15.0))
+    values = np.random.default_rng(0).normal(size=(2, 600)).astype("f4")
+    with regridders(weights, values, tmp_path) as found:
+        assert found["weights"]["xesmf"]() > 0
+        assert found["apply"]["xesmf"]() > 0
+
+
+def test_a_broken_xesmf_is_no_peer(tmp_path, monkeypatch):
+    monkeypatch.setenv("HPCBUDGET_ESMF_PYTHON", "/bin/false")
+    weights = make_weights(Grid.regular(30.0), Grid.regular(45.0))
+    with regridders(weights, np.zeros((1, 72), "f4"), tmp_path) as found:
+        assert "xesmf" not in found["weights"] | found["apply"]
+        assert found["apply"]["scipy.sparse"]() >= 0
+    monkeypatch.setenv("HPCBUDGET_ESMF_PYTHON", str(tmp_path / "none"))
+    with regridders(weights, np.zeros((1, 72), "f4"), tmp_path) as found:
+        assert "xesmf" not in found["apply"]
+
+
 def test_shapes_are_planets():
     shape = Monthly100x36zones
     assert shape.area_m2().sum() == pytest.approx(4 * np.pi * EARTH_RADIUS_M**2)
@@ -89,6 +142,8 @@ def test_results_are_kept_and_compared(tmp_path):
 def test_bad_input_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no bench 'kernel'"):
         bench.run("kernel")
+    with pytest.raises(ConfigError, match="pair of grids"):
+        bench.run("kernels", shape="TinyPair")
     with pytest.raises(ConfigError, match="no shape"):
         bench.run("kernels", shape="Monthly")
     (tmp_path / "other.json").write_text('{"a": 1}\n')

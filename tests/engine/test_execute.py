@@ -55,6 +55,8 @@ def test_what_fails_is_named_and_all_else_is_done(client: Client, tmp_path: Path
     assert "chunk 3.0.0 is truncated" in str(caught.value)
     assert "killer-1" in str(caught.value)
     assert len(Ledger(tmp_path).failures()) == 3
+    # each worker got ready before its first unit, also the one that took the place of a killed one
+    assert len((tmp_path / "warmed").read_text()) > 2
 
 
 @pytest.mark.slow
@@ -112,12 +114,21 @@ def test_on_workers_too(client: Client, tmp_path: Path) -> None:
     assert tally.left > 0
 
 
-@pytest.mark.parametrize(("seconds", "size"), [(10.0, 1), (0.25, 2), (1e-9, BUNDLE_BLOCKS)])
-def test_small_blocks_travel_together(tmp_path: Path, seconds: float, size: int) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "left", "size"),
+    [
+        (10.0, 10**6, 1),
+        (0.25, 10**6, 2),
+        (1e-9, 10**6, BUNDLE_BLOCKS),
+        (1e-9, 40, 10),  # the last ones are shared out among four
+        (1e-9, 1, 1),
+    ],
+)
+def test_small_blocks_travel_together(tmp_path: Path, seconds: float, left: int, size: int) -> None:
     tally = Tally(tmp_path)
-    assert bundle_size(tally) == 1
+    assert bundle_size(tally, left, 4) == 1
     tally.count(Done(Chore("x"), 0, seconds))
-    assert bundle_size(tally) == size
+    assert bundle_size(tally, left, 4) == size
 
 
 def test_a_failing_file_system_is_curable_however_deep_it_lies() -> None:

@@ -229,7 +229,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "month_lacking": (lambda f: a(f, time=[15.0, 46, 105]), PLAIN, "2001-03 are missing"),
     "months_unsorted": (lambda f: a(f, time=[46.0, 15, 75]), PLAIN, "not sorted"),
     "one_step_of_unknown_length": (lambda f: a(f, time=[15.0]), PLAIN, "single time step"),
-    "steps_of_a_week": (lambda f: a(f, time=np.arange(12) * 7.0), PLAIN, "neither hours, days"),
+    "steps_of_a_week": (lambda f: a(f, time=np.arange(12) * 7.0), PLAIN, "begin, middle or end"),
     "end_or_beginning": (
         lambda f: a(f, time=np.cumsum([31.0, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])), PLAIN,
         "end of January or the start"),

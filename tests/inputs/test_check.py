@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from flux_files import write_netcdf
 
 from hpcbudget.config import parse_config
+from hpcbudget.errors import ConfigError, HpcBudgetError
 from hpcbudget.inputs.check import COLUMNS, check_table
+from hpcbudget.inputs.notice import Notice, grouped
+from hpcbudget.workflow import rehearsal
 
 TEXT = """
 name: mixed
@@ -76,3 +80,45 @@ def test_bad_input_chunks_never_written(tmp_path: Path) -> None:
         held[3:9] = half
     config = parse_config(TEXT.replace("absent", "a"), origin=tmp_path / "c.yaml")
     assert "2 chunks of" in check_table(config).warnings[0]
+
+
+def test_equal_warnings_are_one_line(tmp_path: Path) -> None:
+    for name in "abcde":
+        write_netcdf(tmp_path / f"{name}.nc", values=np.full((12, 6, 12), np.nan))
+    members = "".join(f"    M-{name}: {{paths: {name}.nc}}\n" for name in "abcde")
+    text = TEXT[: TEXT.index("    A:")] + members
+    found = check_table(parse_config(text, origin=tmp_path / "c.yaml"))
+    assert len(found.warnings) == 5
+    (line,) = grouped(found.notices)
+    assert line.startswith(
+        "land_process/M-a/land.nbp, land_process/M-b/land.nbp, land_process/M-c/land.nbp and 2 more"
+    )
+    assert line.count("no value at all") == 1
+    assert "a.nc, variable nbp" in line
+    assert grouped([Notice("A", "one"), Notice("B", "two")]) == ("A: one", "B: two")
+
+
+def rehearsed(tmp_path: Path, maps: str) -> tuple[list[HpcBudgetError], list[Notice]]:
+    half = np.where(np.arange(12) % 2, 1e-9, -1e-9) * np.ones((12, 6, 1))
+    write_netcdf(tmp_path / "a.nc", values=half)
+    text = TEXT.replace("absent", "a").replace("{area_basis", "{sign: to_atmosphere, area_basis")
+    config = parse_config(f"{text}\nmaps: {maps}", origin=tmp_path / "c.yaml")
+    return rehearsal(config, check_table(config), tmp_path / "out" / "deep")
+
+
+def test_maps_are_rehearsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rehearsed(tmp_path, "{grid: '30'}") == ([], [])
+    assert not (tmp_path / "out").exists()
+    for maps, where in (
+        ("{grid: nowhere}", "maps.grid"),
+        ("{grid: '30', components: [lnad]}", "maps.components"),
+        ("{grid: '30', weights: {A: absent.nc}}", "maps.weights.A"),
+        ("{grid: '30', periods: {old: [1950, 1959]}}", "maps"),
+    ):
+        (problem,), _ = rehearsed(tmp_path, maps)
+        assert isinstance(problem, ConfigError)
+        assert problem.where == where
+    monkeypatch.setattr("hpcbudget.workflow.free_bytes", lambda _: 1000)
+    (problems, (notice,)) = rehearsed(tmp_path, "{grid: '30'}")
+    assert problems == []
+    assert "1e-06 GB are free" in str(notice)

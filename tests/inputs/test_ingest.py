@@ -70,6 +70,38 @@ def test_bits_are_kept(
         assert str(opened.time.values[12])[:10] == "2002-01-15"
 
 
+def test_any_number_of_workers_writes_and_finds_the_same(
+    tmp_path: Path, yearly: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpcbudget.inputs.streaming.CHUNK_BYTES", 500)
+    monkeypatch.setattr("hpcbudget.inputs.streaming.SHARD_BYTES", 1500)
+    monkeypatch.setattr("hpcbudget.inputs.verify.READ_BYTES", 1500)
+    told: list[tuple[int, int]] = []
+    reports = [
+        ingest(
+            [str(p) for p in yearly], tmp_path / f"{workers}.zarr", workers=workers,
+            progress=lambda done, total: told.append((done, total)),
+        )
+        for workers in (1, 3)
+    ]  # fmt: skip
+    assert reports[0].stored_bytes == reports[1].stored_bytes
+    half = len(told) // 2
+    assert half == 6
+    assert told[:half] == told[half:]
+    assert told[-1] == (reports[0].read_bytes,) * 2
+    one, three = (
+        {p.relative_to(root): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+        for root in (tmp_path / "1.zarr", tmp_path / "3.zarr")
+    )
+    assert one == three
+    damaged = tmp_path / "3.zarr" / "nbp" / "c"
+    (damaged / "1" / "0" / "0").unlink()
+    os.truncate(damaged / "4" / "0" / "0", 100)
+    found = [verify(str(tmp_path / "3.zarr"), workers=workers) for workers in (1, 3)]
+    assert found[0] == found[1]
+    assert len(found[0].defects) == 2
+
+
 def test_a_killed_ingest_goes_on(
     tmp_path: Path, yearly: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,12 +109,12 @@ def test_a_killed_ingest_goes_on(
     monkeypatch.setattr("hpcbudget.inputs.streaming.SHARD_BYTES", 1500)
     copy, calls = ingest_module._copy, 0
 
-    def dies(*args: object) -> None:
+    def dies(*args: object, **more: object) -> None:
         nonlocal calls
         calls += 1
         if calls == 4:
             raise KeyboardInterrupt
-        copy(*args)  # type: ignore[arg-type]
+        copy(*args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ingest_module, "_copy", dies)
     with pytest.raises(KeyboardInterrupt):
@@ -230,7 +262,7 @@ def test_bad_input_two_at_once(tmp_path: Path, yearly: list[Path]) -> None:
 def test_bad_input_disk_full(
     tmp_path: Path, yearly: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(ingest_module, "_copy", full)

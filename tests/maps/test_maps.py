@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ import xarray as xr
 from gridded import RADIUS_M, configure, make_maps, regridded, write_field
 
 from hpcbudget.errors import ConfigError
+from hpcbudget.inputs.series import SeriesKey
+from hpcbudget.inputs.times import TimeAxis
+from hpcbudget.maps.choices import mappable
+from hpcbudget.options import MapsOptions
 
 DAYS_2000 = np.array([31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 DAYS_2001 = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -272,3 +277,38 @@ def test_bad_input_unknown_names(
     with pytest.raises(ConfigError) as caught:
         make_maps(configure(folder, {"inversion": {"A": {}}}, maps), tmp_path / "out")
     assert named in str(caught.value)
+
+
+def test_maps_name_the_adjustments_that_they_do_not_have(folder: Path, tmp_path: Path) -> None:
+    inversions = {"inversion": {"A": {}}}
+    maps = {"grid": "15", "periods": {"x": [2000, 2001]}}
+    rivers = {
+        "name": "rivers", "kind": "rivers", "source": "Regnier et al. 2022", "edition": 2023,
+        "families": ["inversion"],
+    }  # fmt: skip
+    plain = make_maps(configure(folder, inversions, maps), tmp_path / "plain")
+    assert plain.attrs["adjustments"].startswith("none")
+    config = configure(folder, inversions, maps, adjustments=[rivers])
+    adjusted = make_maps(config, tmp_path / "adjusted")
+    assert "rivers: Regnier et al. 2022" in adjusted.attrs["adjustments"]
+    np.testing.assert_array_equal(adjusted["mean"].values, plain["mean"].values)
+
+
+def test_steps_that_lie_in_two_months_are_left_out_and_named() -> None:
+    spells = TimeAxis.of_spells(
+        np.array([24000, 24000]), np.full(2, 8 * 86400.0), np.array([0.0, 86400.0]), "noleap"
+    )
+    months = TimeAxis.of_months(np.array([24000, 24001]), "noleap")
+    series = tuple(
+        SimpleNamespace(
+            key=SeriesKey("inversion", name, name, "land", "flux"),
+            grid=SimpleNamespace(kind="rectilinear"),
+            times=times,
+        )
+        for name, times in (("A", spells), ("B", months))
+    )
+    found, left_out = mappable(SimpleNamespace(series=series), MapsOptions())  # type: ignore[arg-type]
+    assert [key.member for key in found] == ["B"]
+    assert len(left_out) == 1
+    assert "A" in left_out[0]
+    assert "several days" in left_out[0]

@@ -107,7 +107,7 @@ def test_dipoles_are_a_lower_triangle(tables: dict, fluxes) -> None:
     image = figure.axes[0].images[0].get_array()
     assert image.count() == 15
     assert abs(image).max() <= 1
-    assert "Inversions, n = 4" in texts(figure)
+    assert "Inversions\nn = 4" in texts(figure)
     few = dipole_figure(tables["dipoles"].assign(correlation=float("nan")), "2010s", lands)
     assert "fewer than three members" in texts(few)
 

@@ -92,3 +92,10 @@ def test_equal_earth_keeps_areas() -> None:
 def test_maps_reach_the_page(run: Run) -> None:
     mapped = Run(run.fluxes, run.series, run.tables, {}, run.config, maps_of(LAT, LON))
     assert [d.name for d in drawings(mapped) if d.section == "maps"] == ["maps_land", "maps_ocean"]
+
+
+def test_captions_name_what_maps_do_not_have(run: Run) -> None:
+    config = {**run.config, "adjustments": [{"name": "rivers"}, {"name": "wood trade"}]}
+    mapped = Run(run.fluxes, run.series, run.tables, {}, config, maps_of(LAT, LON))
+    for drawing in drawings(mapped):
+        assert ("rivers, wood trade are applied" in drawing.caption) == (drawing.section == "maps")

@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpcbudget.report.figures.panels import new_figure, styled
 from hpcbudget.report.style import (
     DARK,
     DPI,
     FAMILIES,
     INK,
     PAPER,
-    new_figure,
     paper,
     save_figure,
-    styled,
     themed_svg,
 )
 

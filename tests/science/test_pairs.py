@@ -58,3 +58,21 @@ def test_unknown_gap_has_no_change_of_agreement(make_fluxes):
     with pytest.raises(ConfigError, match="no period called third"):
         agreement_change(table, [("first", "third")])
     assert agreement_change(table, []).empty
+
+
+def test_large_sets_have_pairs_where_the_sides_differ_most(make_ensemble):
+    many = {"Globe": "", **{f"R{i}": "many" for i in range(9)}, "A": "few", "B": "few"}
+    fluxes = make_ensemble(1, regions=many)
+    whole = pairwise_differences(fluxes, PERIODS, StatisticsOptions())
+    part = pairwise_differences(fluxes, PERIODS, StatisticsOptions(paired_regions=3))
+    keys = ["component", "period", "region"]
+    gaps = whole.groupby(keys)["difference"].mean().abs()
+    for (component, period), own in part.groupby(keys[:2]):
+        kept = set(own["region"])
+        assert {"Globe", "A", "B"} < kept
+        chosen = kept - {"Globe", "A", "B"}
+        of_set = gaps[component, period].filter(like="R")
+        assert chosen == set(of_set.sort_values().index[-3:])
+    both = part.merge(whole, how="left", indicator=True)
+    assert (both["_merge"] == "both").all()
+    assert part.equals(part.sort_index())

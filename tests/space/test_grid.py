@@ -8,7 +8,7 @@ import xarray as xr
 from hypothesis import given
 from strategies import global_grids
 
-from hpcbudget.errors import GridError
+from hpcbudget.errors import GridError, GridNameError
 from hpcbudget.options import GridOptions
 from hpcbudget.space.grid import Grid
 
@@ -136,9 +136,10 @@ def test_named_grids(text, shape):
 
 
 def test_bad_input_grid_names(tmp_path):
-    for text in ("0.7", "spam", str(tmp_path / "none.nc"), "0"):
-        with pytest.raises(GridError):
+    for text in ("0.7", "spam", str(tmp_path / "none.nc"), "0", "n0", "hp3", "n8r"):
+        with pytest.raises(GridNameError) as caught:
             Grid.parse(text)
+        assert caught.value.exit_code == 2
 
 
 def test_grid_of_a_file_or_store(tmp_path):

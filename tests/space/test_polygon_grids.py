@@ -3,9 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpcbudget.errors import GridError
 from hpcbudget.options import GridOptions
+from hpcbudget.space.bent_edges import bent, under_arcs
 from hpcbudget.space.grid import Grid
 from hpcbudget.space.named_grids import healpix, octahedral, recognise, reduced_gaussian
 from hpcbudget.space.regions import load_region_set
@@ -25,6 +28,12 @@ def rotated_nodes(ny, nx, pole_lat=39.25, west=-20.0, south=-20.0, size=40.0):
     turn = np.array([[np.cos(tilt), 0, np.sin(tilt)], [0, 1, 0], [-np.sin(tilt), 0, np.cos(tilt)]])
     q = p @ turn
     return np.degrees(np.arcsin(q[..., 2])), np.degrees(np.arctan2(q[..., 1], q[..., 0]))
+
+
+def points(lat, lon):
+    """Unit vectors (..., 3)."""
+    a, b = np.radians(lat), np.radians(lon)
+    return np.stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)], axis=-1)
 
 
 def corners_of(nodes):
@@ -124,12 +133,42 @@ def test_junk_corners_of_masked_cells_have_no_area():
 @pytest.mark.parametrize("nside", [1, 2, 4, 16])
 def test_healpix_cells_are_of_one_size(nside):
     for order in ("nested", "ring"):
-        grid = healpix(nside, order, steps=16)
+        grid = healpix(nside, order)
         area = grid.area_m2(1.0)
-        assert area.sum() == pytest.approx(SPHERE, rel=1e-9)
-        np.testing.assert_allclose(area, SPHERE / grid.size, rtol=1e-3)
+        assert area.sum() == pytest.approx(SPHERE, rel=1e-13)
+        np.testing.assert_allclose(area, SPHERE / grid.size, rtol=1e-11)
+        np.testing.assert_allclose(healpix(nside, order, 4).area_m2(1.0), area, rtol=1e-10)
         assert recognise(grid.lat_deg, grid.lon_deg) == healpix(nside, order)
     assert (np.diff(healpix(nside, "ring").lat_deg) < 1e-9).all()
+
+
+def test_healpix_neighbours_share_their_edges():
+    """To the bit or nearly: nothing of the sphere lies between cells or in two of them."""
+    grid = healpix(4)
+    p = points(*grid.corners())
+    middles = (p + np.roll(p, -1, axis=1)).reshape(-1, 3)
+    near = (middles @ middles.T > (middles**2).sum(axis=1) - 1e-13).sum(axis=1)
+    # the middle of each step belongs to one step of one other cell
+    assert (near == 2).all()
+    one = make_weights(grid, healpix(8, "ring"))
+    np.testing.assert_allclose(one.source_fraction, 1, atol=1e-9)
+    np.testing.assert_allclose(one.destination_fraction, 1, atol=1e-9)
+
+
+@given(
+    st.floats(-80, 80), st.floats(-80, 80), st.floats(1, 60), st.integers(2, 9), st.floats(-1, 1)
+)
+def test_bent_edges_have_the_area_that_is_asked_for(south, north, width, steps, curve):
+    """Edges from one point to another that bow to one side by up to a twentieth of their width."""
+    along = np.linspace(0, 1, steps + 1)
+    lat = south + (north - south) * along
+    lon = width * along + 0.05 * curve * width * along * (1 - along)
+    arcs = points(lat, lon)
+    area = under_arcs(arcs) + 1e-3 * curve * np.radians(width) * np.cos(np.radians(south))
+    bent_lat, bent_lon = bent(lat, lon, np.array(area))
+    assert under_arcs(points(bent_lat, bent_lon)) == pytest.approx(area, abs=1e-9)
+    np.testing.assert_allclose(bent_lat[[0, -1]], lat[[0, -1]], atol=1e-12)
+    np.testing.assert_allclose(bent_lon[[0, -1]], lon[[0, -1]], atol=1e-12)
 
 
 def test_healpix_centres_of_the_paper():
@@ -160,7 +199,10 @@ def test_reduced_gaussian_rows_have_gaussian_weights():
     assert grid.size == columns.sum()
     _, weights = np.polynomial.legendre.leggauss(16)
     by_row = np.add.reduceat(grid.area_m2(1.0), np.cumsum(columns) - columns)
-    np.testing.assert_allclose(by_row, 2 * np.pi * weights, rtol=2e-4)
+    np.testing.assert_allclose(by_row, 2 * np.pi * weights, rtol=1e-12)
+    np.testing.assert_allclose(
+        grid.area_m2(1.0), (by_row / columns)[np.repeat(np.arange(16), columns)], rtol=1e-11
+    )
     assert recognise(grid.lat_deg.round(3), grid.lon_deg) == grid
     assert recognise(grid.lat_deg + 1, grid.lon_deg) is None
     assert reduced_gaussian(columns) == grid

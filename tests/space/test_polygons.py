@@ -63,6 +63,22 @@ def test_a_box_drawn_as_a_polygon_is_the_box(grid, west, width, south):
     np.testing.assert_allclose(other, one, atol=2e-9)
 
 
+@given(
+    global_grids(),
+    st.lists(st.tuples(st.integers(-180, 359), st.integers(1, 179)), min_size=2, max_size=6),
+)
+def test_rings_that_lie_anywhere_keep_their_areas(grid, spans):
+    """Boxes one above the other, some through Greenwich or the date line, as one region."""
+    rings = []
+    for number, (west, width) in enumerate(spans):
+        south = -80.0 + 20.0 * number
+        middle, east = west + width / 2, west + width
+        low = [(west, south), (middle, south), (east, south)]
+        rings.append([*low, *((x, south + 20.0) for x, _ in low[::-1])])
+    geometry = polygons(rings)
+    assert areas(geometry, grid)[0] == pytest.approx(geometry.rings.area_sr(), rel=1e-8)
+
+
 def test_three_by_four_by_hand():
     """A triangle on 90 degree cells: integrals of the sine along its slanted edge by hand."""
     grid = Grid.boxes([-90, -30, 30, 90], [0, 90, 180, 270, 360])

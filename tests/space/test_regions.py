@@ -9,6 +9,7 @@ import xarray as xr
 from hpcbudget.errors import RegionError
 from hpcbudget.options import FieldRef, RegionSetOptions
 from hpcbudget.space.grid import Grid
+from hpcbudget.space.named_grids import healpix
 from hpcbudget.space.regions import RegionSet, load_region_set, shipped_region_sets
 from hpcbudget.space.shipped import coastline
 from hpcbudget.space.zones import Zones
@@ -39,7 +40,7 @@ def test_every_shipped_set_shares_out_every_cell(name):
 
 
 def test_areas_do_not_depend_on_the_grid():
-    region_set = load_region_set("reccap2")
+    region_set = load_region_set("reccap2_countries")
     one, other = areas(region_set), areas(region_set, Grid.gaussian(20))
     for name in region_set.regions:
         assert other[name] == pytest.approx(one[name], rel=1e-6)
@@ -93,22 +94,116 @@ def test_coastal_cells_can_go_whole_to_their_land():
     assert coast.content_hash() != plain.content_hash()
 
 
-def test_reccap2_regions_agree_with_the_mask_where_both_see_land(shared_data):
-    path = shared_data / "reccap2/RECCAP_AfricaSplit_MASK11_Mask_regridded.nc"
-    ds = xr.open_dataset(path)
-    grid = Grid.from_dataset(ds, "Region_Map")
-    mask = ds["Region_Map"].values.ravel()
-    labels = [(1,), (2,), (3,), (4, 5), (6,), (7,), (8,), (9,), (10,), (11,)]
-    cell, region, share = load_region_set("reccap2").geometry.fractions(grid)
+RECCAP2 = {
+    "North America": 24.25, "South America": 17.93, "Europe": 6.02, "Africa": 15.54 + 14.63,
+    "North Asia": 16.84, "West and Central Asia": 10.74, "East Asia": 11.68, "South Asia": 4.49,
+    "Southeast Asia": 5.32, "Oceania": 8.13,
+}  # fmt: skip
+"""Areas in 1e6 km2 of the classes of RECCAP2's mask (see PROVENANCE.md), Africa's two joined."""
+
+
+@pytest.mark.parametrize("degrees", [1.0, 0.5, 0.25])
+def test_reccap2_has_the_areas_of_reccap2(degrees):
+    found = areas(load_region_set("reccap2"), Grid.regular(degrees))
+    for name, area in RECCAP2.items():
+        assert found[name] == pytest.approx(area, rel=0.01)
+        assert found[name] == pytest.approx(area, rel=0.002)  # the half of a cell of South Asia
+
+
+@pytest.mark.parametrize(
+    ("grid", "accuracy"), [(DEGREE, 1e-11), (Grid.gaussian(31), 1e-11), (healpix(8), 1e-6)],
+    ids=["1", "n31", "hp8"],
+)  # fmt: skip
+def test_outlines_have_the_areas_that_cells_add_up_to(grid, accuracy):
+    for name in ("reccap2", "reccap2_countries", "oceans", "kondo9"):
+        region_set = load_region_set(name)
+        found = areas(region_set, grid)
+        for number, region in enumerate(region_set.regions):
+            exact = region_set.geometry.rings.of_region(number).area_sr() * 6.371**2
+            assert found[region] == pytest.approx(exact, rel=accuracy)
+
+
+@pytest.mark.parametrize("grid", [Grid.regular(1.0), Grid.regular(0.25)], ids=["1", "0.25"])
+def test_reccap2_is_whole_cells_of_one_degree(grid):
+    region_set = load_region_set("reccap2")
+    cell, region, share = region_set.geometry.fractions(grid)
+    assert (share == 1.0).all()
+    assert len(np.unique(cell)) == len(cell)  # no cell is of two regions
+    members = region_set.geometry.members(grid)
+    assert (members[cell] == region).all()
+    assert (members >= 0).sum() == len(cell)
+    coast = load_region_set("reccap2+coast").geometry.fractions(grid)
+    assert (coast.cell == cell).all()
+    assert (coast.share == 1.0).all()
+
+
+def test_reccap2_keeps_what_is_in_no_region():
+    zones = Zones.build(DEGREE, [load_region_set("reccap2"), load_region_set("reccap2_countries")])
+    table = zones.membership()[zones.labels]
+    for ids in zones.region_sets.values():
+        np.testing.assert_allclose(
+            table[:, [zones.regions.index(i) for i in ids]].sum(axis=1), 1, rtol=0, atol=1e-12
+        )
+    lat, _ = DEGREE.centres()
+    rest = zones.regions.index("reccap2/unassigned")
+    assert (table[lat < -60, rest] == 1).all()  # Antarctica is in none
+    assert table[:, rest] @ DEGREE.area_m2() / 1e12 == pytest.approx(510.06 - 135.56, abs=0.05)
+
+
+def mask_of_reccap2(shared_data):
+    """Grid of the mask and the number of the region (cell,) in our order, -1 for none."""
+    ds = xr.open_dataset(shared_data / "reccap2/RECCAP_AfricaSplit_MASK11_Mask_regridded.nc")
+    region = np.array([-1, 0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9, -1])
+    return Grid.from_dataset(ds, "Region_Map"), region[ds["Region_Map"].values.astype(int).ravel()]
+
+
+def test_reccap2_is_made_of_the_cells_of_the_mask(shared_data):
+    grid, mask = mask_of_reccap2(shared_data)
+    area = grid.area_m2() / 1e12
+    members = load_region_set("reccap2").geometry.members(grid)
+    for number, expected in enumerate(RECCAP2.values()):
+        theirs = area[mask == number].sum()
+        assert theirs == pytest.approx(expected, abs=0.0051)
+        assert area[(mask == number) & (members == number)].sum() > 0.93 * theirs
+    assert area[(mask >= 0) & (members == mask)].sum() > 0.98 * area[mask >= 0].sum()
+
+
+def test_reccap2_countries_agree_with_the_mask_where_both_see_land(shared_data):
+    grid, mask = mask_of_reccap2(shared_data)
+    cell, region, share = load_region_set("reccap2_countries").geometry.fractions(grid)
     table = np.zeros((grid.size, 10))
     table[cell, region] = share
     land = table.sum(axis=1)
-    both = (mask < 12) & (land > 0.5)  # the mask also holds cells with specks of land, or none
+    both = (mask >= 0) & (land > 0.5)  # the mask also holds cells with specks of land, or none
     table[both] /= land[both, None]
     area = grid.area_m2()
-    for number, of in enumerate(labels):
-        theirs = area[both & np.isin(mask, of)].sum()
+    for number in range(10):
+        theirs = area[both & (mask == number)].sum()
         assert (area * table[:, number])[both].sum() == pytest.approx(theirs, rel=0.01)
+
+
+def test_each_country_is_in_the_region_that_has_most_of_it_in_the_mask(shared_data):
+    """But small Pacific islands, which the mask gives to Southeast Asia if it has them at all.
+
+    France is left out: its parts lie in four regions.
+    """
+    grid, mask = mask_of_reccap2(shared_data)
+    countries = load_region_set("countries")
+    ours = load_region_set("reccap2_countries").geometry.fractions(grid)
+    table = np.zeros((grid.size, 10))
+    table[ours.cell, ours.region] = ours.share
+    exceptions = {"France", "Fiji", "Fr. Polynesia", "Guam", "New Caledonia", "Niue", "Palau",
+                  "Solomon Is.", "Wallis and Futuna Is."}  # fmt: skip
+    cell, country, share = countries.geometry.fractions(grid)
+    area = share * grid.area_m2()[cell]
+    compared = 0
+    for number, name in enumerate(countries.regions):
+        own = country == number
+        theirs = [area[own & (mask[cell] == k)].sum() for k in range(10)]
+        if max(theirs) > 0 and name not in exceptions:
+            assert (table[cell[own], np.argmax(theirs)] > share[own] - 1e-6).all(), name
+            compared += 1
+    assert compared > 180
 
 
 def test_the_coastline_stays_on_the_map():

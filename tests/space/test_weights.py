@@ -164,7 +164,8 @@ def test_same_shape_but_other_longitudes_is_another_key():
 
 
 def test_threads_do_not_change_a_bit(monkeypatch):
-    monkeypatch.setattr("hpcbudget.space.great_circles.STRETCH", 100)
+    monkeypatch.setattr("hpcbudget.space.great_circles.LARGEST", 100)
+    monkeypatch.setattr("hpcbudget.space.great_circles.SMALLEST", 100)
     source, destination = Grid.regular(10.0), Grid.gaussian(8)
     one = make_weights(source, destination, edges="great_circles")
     four = make_weights(source, destination, edges="great_circles", threads=4)

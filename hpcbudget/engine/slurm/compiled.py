@@ -18,7 +18,10 @@ from pathlib import Path
 from hpcbudget.engine.slurm.sites import Site
 from hpcbudget.errors import ClusterError
 
-WARM = "from hpcbudget.kernels.integrate import warm; warm()"
+WARM = (
+    "from hpcbudget.kernels import integrate, means, moments;"
+    " integrate.warm(); means.warm(); moments.warm()"
+)
 # Where compiled kernels may be copied from; several runs of one user can share them.
 VARIABLE = "HPCBUDGET_KERNELS"
 

@@ -81,7 +81,12 @@ class Workers:
 
 @contextmanager
 def slurm_client(
-    plan: Plan, *, workers: Workers, out: Path, clock: Walltime, tell: Callable[[str], None]
+    plan: Plan | None = None,
+    *,
+    workers: Workers,
+    out: Path,
+    clock: Walltime,
+    tell: Callable[[str], None],
 ) -> Iterator[Client]:
     """Submit jobs of workers and yield a client of theirs; cancel them at the end.
 

@@ -6,26 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from hpcbudget.report.places import BANDS, find_region
-from hpcbudget.report.style import (
-    MUTED,
-    SIGN,
-    UNIT,
-    component_label,
+from hpcbudget.report.figures.panels import (
+    draw_family,
+    draw_zero,
     families_legend,
-    family_rank,
-    family_style,
+    mark_years,
     new_figure,
     say_empty,
     styled,
 )
+from hpcbudget.report.places import BANDS, find_region
+from hpcbudget.report.style import SIGN, UNIT, component_label, family_rank
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Float = npt.NDArray[np.float64]
 
 ROWS: Final = ("ocean", "land", "total")
 
@@ -77,9 +77,9 @@ def budget_figure(
             else:
                 for family in sorted(panel["family"].astype(str).unique(), key=family_rank):
                     own = panel[panel["family"] == family].sort_values("year")
-                    _draw_family(axes, own, family, spread)
+                    draw_family(axes, family, *_course(own, spread))
                     drawn[family] = max(drawn.get(family, 0), int(own["n"].max()))
-                axes.axhline(0, color=MUTED, linewidth=0.6, zorder=1)
+                draw_zero(axes)
                 axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
                 if column > 0:
                     limits.append(axes.get_ylim())
@@ -90,7 +90,7 @@ def budget_figure(
     for axes, title in zip(grid[0], bands.values(), strict=True):
         axes.set_title(title, fontweight="bold")
     for axes in grid.ravel():
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        mark_years(axes)
     if not years.empty:
         first, last = int(years.min()), int(years.max())
         grid[0, 0].set_xlim(first - 0.5, max(last, first + 1) + 0.5)
@@ -99,25 +99,16 @@ def budget_figure(
     return figure
 
 
-def _draw_family(axes: Axes, own: pd.DataFrame, family: str, spread: str) -> None:
-    """Line and band of one family; absent years become gaps, never bridges."""
-    style = family_style(family)
+def _course(own: pd.DataFrame, spread: str) -> tuple[Float, Float, Float, Float]:
+    """Return years, mean and ends of the band; absent years become gaps."""
     whole = own.set_index("year").sort_index()
     whole = whole.reindex(range(int(whole.index.min()), int(whole.index.max()) + 1))
-    year = whole.index.to_numpy(dtype=np.float64)
-    mean = whole["mean"].to_numpy(dtype=np.float64)
+    mean, sd, low, high = (
+        whole[name].to_numpy(dtype=np.float64) for name in ("mean", "sd", "min", "max")
+    )
     if spread == "sd":
-        half = whole["sd"].to_numpy(dtype=np.float64)
-        low, high = mean - half, mean + half
-    else:
-        low = whole["min"].to_numpy(dtype=np.float64)
-        high = whole["max"].to_numpy(dtype=np.float64)
-    axes.fill_between(year, low, high, color=style.colour, alpha=0.22, linewidth=0, zorder=2)
-    lonely = len(year) == 1
-    axes.plot(
-        year, mean, color=style.colour, linestyle=style.line,
-        marker=style.marker if lonely else None, zorder=3,
-    )  # fmt: skip
+        low, high = mean - sd, mean + sd
+    return whole.index.to_numpy(dtype=np.float64), mean, low, high
 
 
 def _why_empty(series: pd.DataFrame, component: str, region: str | None, name: str) -> str:

@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
-from hpcbudget.report.style import (
-    component_label,
-    family_rank,
-    family_style,
-    new_figure,
-    say_empty,
-    styled,
-)
+from hpcbudget.report.figures.panels import mark_years, new_figure, say_empty, styled
+from hpcbudget.report.style import component_label, family_rank, family_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +53,7 @@ def coverage_figure(series: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(keys)), labels)
     axes.set_ylim(len(keys) - 0.4, -0.6)
     axes.grid(visible=False)
-    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
+    mark_years(axes, most=10)
     axes.set_xlim(globe["year"].min() - 0.6, globe["year"].max() + 0.6)
     axes.spines["left"].set_visible(False)
     return figure

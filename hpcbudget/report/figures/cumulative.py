@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
-from hpcbudget.report.style import (
-    MUTED,
-    SIGN,
-    component_label,
+from hpcbudget.report.figures.panels import (
+    draw_family,
+    draw_zero,
     families_legend,
-    family_rank,
-    family_style,
+    mark_years,
     new_figure,
     say_empty,
     styled,
 )
+from hpcbudget.report.style import SIGN, component_label, family_rank
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,20 +56,16 @@ def cumulative_figure(
         axes.set_title(f"{title} since {since}", fontweight="bold")
         for family in sorted(own["family"].astype(str).unique(), key=family_rank):
             group = own[own["family"] == family].sort_values("year")
-            style = family_style(family)
             year, mean, sd = (group[c].to_numpy(dtype=np.float64) for c in ("year", "mean", "sd"))
             # the sum of a year stands at its end, and nothing was summed at the beginning
             year, mean, sd = (
                 np.concatenate([[start], values])
                 for start, values in ((since, year + 1), (0.0, mean), (0.0, np.nan_to_num(sd)))
             )
-            axes.fill_between(
-                year, mean - sd, mean + sd, color=style.colour, alpha=0.22, linewidth=0
-            )
-            axes.plot(year, mean, color=style.colour, linestyle=style.line)
+            draw_family(axes, family, year, mean, mean - sd, mean + sd)
             drawn[family] = max(drawn.get(family, 0), int(group["n"].max()))
-        axes.axhline(0, color=MUTED, linewidth=0.6, zorder=1)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        draw_zero(axes)
+        mark_years(axes)
     panels[0].set_ylabel(f"Cumulative flux\nPg C, {SIGN}")
     families_legend(figure, drawn, "mean ± 1 SD of models")
     return figure

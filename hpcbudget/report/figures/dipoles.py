@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from hpcbudget.report.places import plain_name
-from hpcbudget.report.style import (
-    INK,
-    WIDTH_INCHES,
-    component_label,
-    family_style,
+from hpcbudget.report.figures.panels import (
+    LONGEST_INCHES,
+    NAME_POINTS,
     new_figure,
     say_empty,
+    shortened,
     styled,
+    text_inches,
 )
+from hpcbudget.report.places import plain_name
+from hpcbudget.report.style import INK, WIDTH_INCHES, component_label, family_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
+
+TURNED: Final = 50.0
+"""Degrees by which names below a matrix are turned."""
+
+BAR_INCHES: Final = 0.85
+"""Room of the colour scale."""
 
 
 @styled
@@ -61,24 +68,22 @@ def dipole_figure(
     chosen = dipoles[(dipoles["period"] == period) & (dipoles["component"] == component)]
     inside = chosen["region_a"].isin(regions) & chosen["region_b"].isin(regions)
     chosen = chosen[inside]
-    matrix_inches = min(0.42 * len(regions), WIDTH_INCHES / 2 - 1.3)
-    figure = new_figure(
-        height_inches=max(matrix_inches + 0.9, 2.3),
-        width_inches=min(WIDTH_INCHES, len(families) * (matrix_inches + 1.1) + 0.5),
-    )
-    panels = figure.subplots(1, max(len(families), 1), squeeze=False)[0]
+    names = [shortened(plain_name(region), LONGEST_INCHES) for region in regions]
+    figure, panels, cell_inches = _panels(max(len(families), 1), names)
     image: AxesImage | None = None
     for axes, family in zip(panels, families, strict=True):
         own = chosen[chosen["family"] == family]
         label = family_style(family).label
         counts = own["n"].dropna()
         if own["correlation"].notna().any():
-            axes.set_title(f"{label}, n = {_span(counts)}", loc="left")
-            image = _draw_matrix(axes, own, regions, significance)
+            axes.set_title(f"{label}\nn = {_span(counts)}", loc="left")
+            image = _draw_matrix(axes, own, regions, significance, cell_inches)
+            _name(axes, names)
         else:
             axes.set_title(label, loc="left")
             say_empty(axes, f"fewer than three members\nfor “{component}” in {period}")
             axes.set_xticks([])
+            axes.set_aspect("equal")
     if image is not None:
         bar = figure.colorbar(image, ax=list(panels), shrink=0.7, aspect=25, pad=0.02)
         bar.set_label("Correlation across members")
@@ -90,13 +95,36 @@ def dipole_figure(
     return figure
 
 
+def _panels(families: int, names: Sequence[str]) -> tuple[Figure, list[Axes], float]:
+    """Put matrices beside each other, or below where their cells would become too small."""
+    beside = max(map(text_inches, names), default=0.0) + 0.2
+    below = beside * np.sin(np.radians(TURNED)) + 0.2
+    cells = max(len(names) - 1, 1)
+    for columns in (families, 1):
+        room = (WIDTH_INCHES - BAR_INCHES) / columns - beside
+        cell = min(0.42, room / cells)
+        if cell >= 0.2:
+            break
+    rows = families // columns
+    title = 0.45
+    figure = new_figure(
+        height_inches=max(rows * (cell * cells + below + title), 1.9) + 0.25,
+        width_inches=min(WIDTH_INCHES, columns * max(cell * cells + beside, 1.9) + BAR_INCHES),
+    )
+    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel()), cell
+
+
 def _span(counts: pd.Series[int]) -> str:
     low, high = int(counts.min()), int(counts.max())
     return str(low) if low == high else f"{low}–{high}"
 
 
 def _draw_matrix(
-    axes: Axes, own: pd.DataFrame, regions: Sequence[str], significance: float
+    axes: Axes,
+    own: pd.DataFrame,
+    regions: Sequence[str],
+    significance: float,
+    cell_inches: float,
 ) -> AxesImage:
     index = {region: i for i, region in enumerate(regions)}
     matrix = np.full((len(regions), len(regions)), np.nan)
@@ -111,19 +139,15 @@ def _draw_matrix(
                 Rectangle((j - 0.44, i - 0.44), 0.88, 0.88, fill=False, edgecolor=INK, linewidth=1)
             )
     image = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
-    small = len(regions) > 10
+    points = next((size for size in (6.0, 4.5) if 3.1 * size / 72 <= cell_inches), 0.0)
     for (i, j), value in np.ndenumerate(matrix):
-        if np.isfinite(value):
+        if points and np.isfinite(value):
             # the cells keep their colours in the dark, so their numbers keep theirs as well
             dark = abs(value) > 0.62
             axes.text(
                 j, i, f"{value:+.1f}".replace("-", "−"), ha="center", va="center",
-                fontsize=4.5 if small else 6, color="#fefefe" if dark else "#101010",
+                fontsize=points, color="#fefefe" if dark else "#101010",
             )  # fmt: skip
-    names = [plain_name(region) for region in regions]
-    axes.set_xticks(range(len(regions) - 1), names[:-1], rotation=40, ha="right",
-                    rotation_mode="anchor")  # fmt: skip
-    axes.set_yticks(range(1, len(regions)), names[1:])
     axes.set_xlim(-0.5, len(regions) - 1.5)
     axes.set_ylim(len(regions) - 0.5, 0.5)
     axes.grid(visible=False)
@@ -132,3 +156,10 @@ def _draw_matrix(
         spine.set_visible(False)
     axes.set_facecolor("none")
     return image
+
+
+def _name(axes: Axes, names: Sequence[str]) -> None:
+    """Write the regions on both sides of the triangle."""
+    axes.set_xticks(range(len(names) - 1), names[:-1], rotation=TURNED, ha="right",
+                    rotation_mode="anchor", fontsize=NAME_POINTS)  # fmt: skip
+    axes.set_yticks(range(1, len(names)), names[1:], fontsize=NAME_POINTS)

@@ -16,7 +16,8 @@ from hpcbudget.report.figures.maps import (
     draw_frame,
     equal_earth,
 )
-from hpcbudget.report.style import INK, component_label, new_figure, styled
+from hpcbudget.report.figures.panels import new_figure, styled
+from hpcbudget.report.style import INK, component_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

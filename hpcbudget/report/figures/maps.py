@@ -9,14 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from hpcbudget.report.style import (
-    MUTED,
-    RULE,
-    component_label,
-    family_style,
-    new_figure,
-    styled,
-)
+from hpcbudget.report.figures.panels import new_figure, styled
+from hpcbudget.report.style import MUTED, RULE, component_label, family_style
 from hpcbudget.space.shipped import coastline
 
 if TYPE_CHECKING:

@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from hpcbudget.report.places import plain_name
-from hpcbudget.report.style import (
-    INK,
-    MUTED,
-    SIGN,
-    UNIT,
-    component_label,
-    family_style,
+from hpcbudget.report.figures.panels import (
+    Names,
+    draw_zero,
+    fit_names,
+    legend_below,
     new_figure,
     say_empty,
     styled,
+)
+from hpcbudget.report.places import plain_name
+from hpcbudget.report.style import (
+    INK,
+    SIGN,
+    UNIT,
+    WIDTH_INCHES,
+    component_label,
+    family_style,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +39,9 @@ BOTTOM_UP: Final[dict[str, str]] = {
     "total": "process",
 }
 """Family whose colour the bottom-up bar of a component takes."""
+
+SCALE_INCHES: Final = 0.7
+"""Room of the vertical scale and its label, about; only how names are broken depends on it."""
 
 
 @styled
@@ -66,13 +75,19 @@ def regional_bars_figure(
     ].set_index("region")
     shown = {name: [r for r in ids if _has_any(chosen, r)] for name, ids in groups.items()}
     shown = {name: ids for name, ids in shown.items() if ids}
-    figure = new_figure(height_inches=2.6 * max(len(shown), 1) + 0.35)
-    panels = figure.subplots(max(len(shown), 1), 1, squeeze=False)[:, 0]
     if not shown:
-        say_empty(panels[0], f"no region has both methods for “{component}” in {period}")
+        figure = new_figure(height_inches=2.95)
+        say_empty(figure.subplots(), f"no region has both methods for “{component}” in {period}")
         return figure
+    names = {
+        name: fit_names([plain_name(r) for r in ids], (WIDTH_INCHES - SCALE_INCHES) / len(ids))
+        for name, ids in shown.items()
+    }
+    heights = [2.45 + written.inches for written in names.values()]
+    figure = new_figure(height_inches=sum(heights) + 0.45)
+    panels = figure.subplots(len(shown), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (name, ids) in zip(panels, shown.items(), strict=True):
-        _draw_set(axes, chosen.loc[ids], component)
+        _draw_set(axes, chosen.loc[ids], component, names[name])
         axes.set_title(f"{component_label(component)}, {period} · {name}", loc="left")
         axes.set_ylabel(f"{UNIT}, {SIGN}")
     _legend(figure, component)
@@ -86,7 +101,7 @@ def _has_any(chosen: pd.DataFrame, region: str) -> bool:
     return bool(np.isfinite(row["top_down_mean"]) or np.isfinite(row["bottom_up_mean"]))
 
 
-def _draw_set(axes: Axes, rows: pd.DataFrame, component: str) -> None:
+def _draw_set(axes: Axes, rows: pd.DataFrame, component: str, names: Names) -> None:
     position = np.arange(len(rows), dtype=np.float64)
     sides = (
         (-0.2, "top_down", family_style("inversion").colour),
@@ -100,7 +115,7 @@ def _draw_set(axes: Axes, rows: pd.DataFrame, component: str) -> None:
             position + shift, mean, yerr=np.nan_to_num(spread), fmt="none",
             ecolor=INK, elinewidth=0.8, capsize=2, capthick=0.8, zorder=3,
         )  # fmt: skip
-    axes.axhline(0, color=MUTED, linewidth=0.6, zorder=1)
+    draw_zero(axes)
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.12 * (high - low), high)
     agree = rows["agree"].map(str).to_numpy() == "True"
@@ -113,13 +128,7 @@ def _draw_set(axes: Axes, rows: pd.DataFrame, component: str) -> None:
                 markerfacecolor=INK if verdict else "none", linestyle="none",
             )  # fmt: skip
     axes.set_xlim(-0.6, len(rows) - 0.4)
-    many = len(rows) > 8
-    axes.set_xticks(
-        position, [plain_name(r) for r in rows.index],
-        rotation=30 if many else 0, ha="right" if many else "center",
-        rotation_mode="anchor" if many else None,
-    )  # fmt: skip
-    axes.tick_params(axis="x", length=0)
+    names.put(axes, position)
 
 
 def _legend(figure: Figure, component: str) -> None:
@@ -135,4 +144,4 @@ def _legend(figure: Figure, component: str) -> None:
         dot(label="agree"),
         dot(markerfacecolor="none", label="gap beyond the spread"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1.4)
+    legend_below(figure, handles, most_columns=4)

@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from hpcbudget.report.figures.panels import (
+    lay_out,
+    new_figure,
+    say_empty,
+    shortened,
+    styled,
+    text_inches,
+)
 from hpcbudget.report.figures.regions import BOTTOM_UP
 from hpcbudget.report.places import plain_name
 from hpcbudget.report.style import (
@@ -17,9 +26,6 @@ from hpcbudget.report.style import (
     UNIT,
     component_label,
     family_style,
-    new_figure,
-    say_empty,
-    styled,
 )
 
 if TYPE_CHECKING:
@@ -27,8 +33,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-PANEL_POINTS: Final = 170.0
-"""Side of a panel, about; only the places of labels depend on it."""
+Float = npt.NDArray[np.float64]
+Shift = tuple[float, float]
+
+NAME_POINTS: Final = 6.5
+LONGEST_INCHES: Final = 1.1
+"""Of the name of a point."""
 
 _PLACES = tuple(
     (side * across, float(up))
@@ -68,6 +78,7 @@ def scatter_figure(
     chosen = reconciliation[
         (reconciliation["period"] == period) & reconciliation["region"].isin(list(regions))
     ]
+    drawn: list[tuple[Axes, pd.DataFrame]] = []
     for axes, component in zip(panels, components, strict=True):
         rows = chosen[chosen["component"] == component]
         rows = rows[rows[["top_down_mean", "bottom_up_mean"]].notna().all(axis=1)]
@@ -79,6 +90,10 @@ def scatter_figure(
         _draw(axes, rows, bottom_up.colour)
         axes.set_xlabel(f"Bottom-up: {bottom_up.label}\n{UNIT}, {SIGN}")
         axes.set_ylabel(f"Top-down: inversions\n{UNIT}, {SIGN}")
+        drawn.append((axes, rows))
+    lay_out(figure)
+    for axes, rows in drawn:
+        _name(figure, axes, rows)
     return figure
 
 
@@ -104,29 +119,41 @@ def _draw(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     axes.set_ylim(limits)
     axes.set_aspect("equal")
     axes.grid(visible=True, axis="both")
-    names = [plain_name(region) for region in rows["region"].astype(str)]
-    points = np.column_stack([x, y]) * (PANEL_POINTS / (limits[1] - limits[0]))
-    for name, point, shift in zip(names, zip(x, y, strict=True), _shifts(names, points),
-                                  strict=True):  # fmt: skip
-        axes.annotate(name, point, xytext=shift, textcoords="offset points", fontsize=6.5,
-                      color=INK, va="center", ha="left" if shift[0] > 0 else "right")  # fmt: skip
 
 
-def _shifts(names: Sequence[str], points: np.ndarray) -> list[tuple[float, float]]:
-    """Choose for each label the nearest free place around its point (distances in points)."""
+def _name(figure: Figure, axes: Axes, rows: pd.DataFrame) -> None:
+    """Name points where a free place is left for it, those that disagree first."""
+    rows = rows.sort_values("agree", key=lambda agree: agree.map(str), kind="stable")
+    names = [shortened(plain_name(r), LONGEST_INCHES) for r in rows["region"].astype(str)]
+    at = rows[["bottom_up_mean", "top_down_mean"]].to_numpy(dtype=np.float64)
+    axes.apply_aspect()
+    points = (axes.transData.transform(at) - np.array(axes.bbox.min)) * 72 / figure.dpi
+    corner = np.array(axes.bbox.size) * 72 / figure.dpi
+    for name, (x, y), shift in zip(names, at, _shifts(names, points, corner), strict=True):
+        if shift is not None:
+            axes.annotate(name, (x, y), xytext=shift, textcoords="offset points", color=INK,
+                          fontsize=NAME_POINTS, va="center",
+                          ha="left" if shift[0] > 0 else "right")  # fmt: skip
+
+
+def _shifts(names: Sequence[str], points: Float, corner: Float) -> list[Shift | None]:
+    """Choose for each name the nearest free place around its point (distances in points)."""
     taken: list[tuple[float, float, float, float]] = [
         (x - 3, y - 3, x + 3, y + 3) for x, y in points
     ]
-    shifts = []
+    shifts: list[Shift | None] = []
     for name, (x, y) in zip(names, points, strict=True):
-        width, height = 3.7 * len(name), 7.5
+        width, height = 72 * text_inches(name, NAME_POINTS) + 1, 8.0
         for dx, dy in _PLACES:
             left = x + dx if dx > 0 else x + dx - width
             box = (left, y + dy - height / 2, left + width, y + dy + height / 2)
-            if not any(_overlap(box, other) for other in taken):
+            within = box[0] > 0 and box[1] > 0 and box[2] < corner[0] and box[3] < corner[1]
+            if within and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                shifts.append((dx, dy))
                 break
-        taken.append(box)
-        shifts.append((dx, dy))
+        else:
+            shifts.append(None)
     return shifts
 
 

@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from hpcbudget.report.places import BANDS, find_region
-from hpcbudget.report.style import (
-    MUTED,
-    SIGN,
-    UNIT,
-    component_label,
+from hpcbudget.report.figures.panels import (
+    draw_family,
+    draw_zero,
     families_legend,
-    family_rank,
-    family_style,
     new_figure,
     say_empty,
     styled,
 )
+from hpcbudget.report.places import BANDS, find_region
+from hpcbudget.report.style import SIGN, UNIT, component_label, family_rank
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +49,7 @@ def seasons_figure(
     matplotlib.figure.Figure
         180 mm wide; the panels of a row share their scale.
     """
-    figure = new_figure(height_inches=1.6 * len(components) + 0.5)
+    figure = new_figure(height_inches=1.75 * len(components) + 0.5)
     grid = figure.subplots(len(components), len(bands), squeeze=False, sharex=True, sharey="row")
     regions = list(dict.fromkeys(cycles["region"].astype(str)))
     drawn: dict[str, int] = {}
@@ -66,16 +63,12 @@ def seasons_figure(
                 say_empty(axes, "no monthly data\nfor the whole period")
             for family in sorted(here["family"].astype(str).unique(), key=family_rank):
                 own = here[here["family"] == family].sort_values("month")
-                style = family_style(family)
                 month, mean, sd = (
                     own[c].to_numpy(dtype=np.float64) for c in ("month", "mean", "sd")
                 )
-                axes.fill_between(
-                    month, mean - sd, mean + sd, color=style.colour, alpha=0.22, linewidth=0
-                )
-                axes.plot(month, mean, color=style.colour, linestyle=style.line)
+                draw_family(axes, family, month, mean, mean - sd, mean + sd)
                 drawn[family] = max(drawn.get(family, 0), int(own["n"].max()))
-            axes.axhline(0, color=MUTED, linewidth=0.6, zorder=1)
+            draw_zero(axes)
             axes.set_xlim(0.6, 12.4)
             axes.set_xticks(range(1, 13), INITIALS)
         row[0].set_ylabel(f"{component_label(component)}\n{UNIT}, {SIGN}")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from hpcbudget.report.figures.panels import legend_below, new_figure, say_empty, styled
 from hpcbudget.report.style import (
     INK,
     MUTED,
@@ -16,9 +17,6 @@ from hpcbudget.report.style import (
     component_label,
     family_rank,
     family_style,
-    new_figure,
-    say_empty,
-    styled,
 )
 
 if TYPE_CHECKING:
@@ -111,4 +109,4 @@ def _legend(figure: Figure, shown: dict[str, int]) -> None:
     star = Line2D(
         [], [], color=INK, marker="*", linestyle=":", markersize=8, label="mean of the other models"
     )
-    figure.legend(handles=[*handles, star], loc="outside lower center", ncols=3)
+    legend_below(figure, [*handles, star])

