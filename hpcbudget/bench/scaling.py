@@ -83,6 +83,9 @@ def _region_sets(shape: Shape, folder: Path) -> Iterator[Row]:
 def _block_rate(shape: Shape, folder: Path, workers: int) -> float:
     """Return the GB/s of so many workers on the blocks of an ensemble: the best of some passes."""
     config, gigabytes = _ensemble(shape, folder, COPIES)
+    # one worker, too, in a process of its own: as a thread it would share this one's interpreter
+    engine = config.engine.model_copy(update={"processes": True})
+    config = config.model_copy(update={"engine": engine})
     with TemporaryDirectory(dir=folder) as out:
         _, plan = prepare(config, Path(out))
         with local_client(plan, config, workers) as client:

@@ -28,6 +28,7 @@ from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, ZstdCode
 from hpcbudget.inputs.shards import ShardIndex
 
 Decompress: TypeAlias = Callable[[bytes, npt.NDArray[np.uint8]], None]
+Coordinates: TypeAlias = tuple[int, ...]
 Ranges: TypeAlias = tuple[slice, ...]
 
 _CHECKSUM_BYTES = 4
@@ -42,7 +43,7 @@ class ChunkCodec:
     Attributes
     ----------
     decompress : callable
-        Of (stored bytes, uint8[n] to fill).
+        Of (stored bytes, uint8[n] to fill); raises if they are not as many.
     checksum : bool
         Whether a crc32c follows the bytes.
     """
@@ -77,20 +78,6 @@ class ChunkCodec:
             return None
         chosen = _V3.get(type(rest[0])) if rest else _copy
         return cls(chosen, checksum) if chosen else None
-
-    def decode(self, raw: bytes, out: npt.NDArray[np.uint8]) -> None:
-        """Fill `out` with the bytes that `raw` stands for.
-
-        Raises
-        ------
-        ValueError, RuntimeError
-            If they are not what was stored, or not as many.
-        """
-        if self.checksum:
-            raw, told = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
-            if google_crc32c.value(raw) != int.from_bytes(told, "little"):
-                raise ValueError("the checksum of a chunk does not hold")
-        self.decompress(raw, out)
 
 
 def _of_numcodecs(compressor: Any) -> Decompress | None:
@@ -172,11 +159,13 @@ class ChunkReader:
         stored = list(self._stored(ranges))
         return lambda out: self._decode(stored, ranges, out)
 
-    def _stored(self, ranges: Ranges) -> Iterator[tuple[tuple[int, ...], bytes]]:
-        """Chunk coordinates and bytes, file by file."""
+    def _stored(self, ranges: Ranges) -> Iterator[tuple[Coordinates, bytes]]:
+        """Read chunk by chunk, file by file."""
         if self.shards is None:
             for chunk in _touched(ranges, self.array.chunks):
-                yield chunk, self.file_of(chunk).read_bytes()
+                with self.file_of(chunk).open("rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    yield self._read(file.fileno(), chunk, 0, size)
             return
         for shard in _touched(ranges, self.array.shards or ()):
             low = [s * n for s, n in zip(shard, self.shards.counts, strict=True)]
@@ -187,21 +176,28 @@ class ChunkReader:
                 )
             )
             with self.file_of(shard).open("rb") as file:
-                handle = file.fileno()
-                index = self.shards.places(handle)
+                index = self.shards.places(file.fileno())
                 for chunk in _touched(inside, self.shards.inner):
                     place = tuple(c - f for c, f in zip(chunk, low, strict=True))
                     if place not in index:
                         raise ValueError(f"chunk {chunk} is not stored")
-                    offset, size = index[place]
-                    raw = os.pread(handle, size, offset)
-                    if len(raw) != size:
-                        raise ValueError(f"chunk {chunk} lies beyond the end of {file.name}")
-                    yield chunk, raw
+                    yield self._read(file.fileno(), chunk, *index[place])
+
+    def _read(
+        self, handle: int, chunk: Coordinates, offset: int, size: int
+    ) -> tuple[Coordinates, bytes]:
+        # read apart, since a slice would be a copy; checked now, while it is in the cache
+        body = max(size - _CHECKSUM_BYTES, 0) if self.codec.checksum else size
+        raw, told = os.pread(handle, body, offset), os.pread(handle, size - body, offset + body)
+        if len(raw) + len(told) != size:
+            raise ValueError(f"chunk {chunk} lies beyond the end of its file")
+        if self.codec.checksum and google_crc32c.value(raw) != int.from_bytes(told, "little"):
+            raise ValueError(f"the checksum of chunk {chunk} does not hold")
+        return chunk, raw
 
     def _decode(
         self,
-        stored: list[tuple[tuple[int, ...], bytes]],
+        stored: list[tuple[Coordinates, bytes]],
         ranges: Ranges,
         out: npt.NDArray[Any],
     ) -> None:
@@ -223,7 +219,7 @@ class ChunkReader:
                 scratch = np.empty(shape, self.array.dtype)
             decoded = view if whole or scratch is None else scratch
             try:
-                self.codec.decode(raw, decoded.reshape(-1).view(np.uint8))
+                self.codec.decompress(raw, decoded.reshape(-1).view(np.uint8))
             except Exception as error:  # codecs raise whatever their library does
                 raise ValueError(f"chunk {chunk}: {error}") from None
             if not whole:
