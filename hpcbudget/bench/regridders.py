@@ -90,7 +90,6 @@ def _scipy(weights: Weights, values: NDArray[Any]) -> Callable[[], float]:
         (weights.normalised, table.indices, table.indptr),
         (weights.destination.size, weights.source.size),
     )
-    # in the precision of the values, as one would to save time; ours adds in float64
     return lambda: timed(lambda: (matrix @ values.T).T)
 
 
