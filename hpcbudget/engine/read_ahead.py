@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
@@ -44,15 +45,16 @@ def read_ahead(
     longest = max(last - first for first, last in pieces)
     buffer = np.empty(longest * store.layout.grid.size, store.dtype)
     depth = prefetch * max(int(READ_BYTES / (longest * store.step_bytes)), 1)
-    with Reader(store) as reader:
-        for first, decode in _fetched(reader, pieces, depth):
+    # whoever stops listening has the thread end before the file is closed
+    with Reader(store) as reader, closing(_fetched(reader, pieces, depth)) as fetched:
+        for first, decode in fetched:
             values = decode(buffer)
             yield first, values.reshape(values.shape[0], -1)
 
 
 def _fetched(
     reader: Reader, pieces: list[tuple[int, int]], depth: int
-) -> Iterator[tuple[int, Decode]]:
+) -> Generator[tuple[int, Decode], None, None]:
     """Yield (first step, what decodes the piece) in order, `depth` of them fetched beforehand."""
     if not depth or len(pieces) == 1:
         for first, last in pieces:
