@@ -17,8 +17,8 @@ from hpcbudget.inputs.series import Series
 READ_BYTES = 32e6
 """Decoded bytes whose stored bytes are fetched ahead at a time."""
 
-# What is decoded and integrated at once. It should fit the cache of a core: with 32 MB instead, two
-# workers on one processor were slower together than one alone.
+# What is decoded and integrated at once: little enough for a core's cache. On an idle machine 32 MB
+# do as well; where others use the memory too, two workers got half as much done with them.
 PIECE_BYTES = 4e6
 
 Values = npt.NDArray[np.floating]
