@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 import yaml
@@ -35,8 +36,8 @@ def write_stores(shape: Shape, folder: Path) -> dict[str, Path]:
         },
     )
     clock = {"units": "days since 1900-01-01", "dtype": "float64"}
-    packed = {"zlib": True, "complevel": 1, "shuffle": True}
-    packed["chunksizes"] = (1, shape.n_lat, shape.n_lon)  # type: ignore[assignment]
+    packed: dict[str, Any] = {"zlib": True, "complevel": 1, "shuffle": True}
+    packed["chunksizes"] = (1, shape.n_lat, shape.n_lon)
     dataset.to_netcdf(stores["netcdf"], encoding={VARIABLE: packed, "time": clock})
     year = dataset.chunk(time=12)
     year.to_zarr(

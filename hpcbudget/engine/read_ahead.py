@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
@@ -26,7 +26,7 @@ Values = npt.NDArray[np.floating]
 
 def read_ahead(
     series: Series, start: int, stop: int, prefetch: int = 1
-) -> Iterator[tuple[int, Values]]:
+) -> Generator[tuple[int, Values], None, None]:
     """Yield ``(first step, values[step, cell])`` of pieces in order of time.
 
     A piece is as many stored chunks as fit `PIECE_BYTES`, or one. All are decoded into the same
@@ -46,7 +46,10 @@ def read_ahead(
     buffer = np.empty(longest * store.layout.grid.size, store.dtype)
     depth = prefetch * max(int(READ_BYTES / (longest * store.step_bytes)), 1)
     # whoever stops listening has the thread end before the file is closed
-    with Reader(store) as reader, closing(_fetched(reader, pieces, depth)) as fetched:
+    with (
+        closing(Reader(store)) as reader,
+        closing(_fetched(reader, pieces, depth)) as fetched,
+    ):
         for first, decode in fetched:
             values = decode(buffer)
             yield first, values.reshape(values.shape[0], -1)

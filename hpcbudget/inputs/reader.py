@@ -7,8 +7,7 @@ decoded is still in the processor's cache when the kernel comes to it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ Decode = Callable[[Values | None], Values]
 
 
 class Reader:
-    """Reads steps of one store; use it in a ``with`` statement, and fetch in one thread only.
+    """Reads steps of one store; close it, and fetch in one thread only.
 
     Parameters
     ----------
@@ -91,17 +90,6 @@ class Reader:
         if self._source is not None:
             self._source.close()
             self._source = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def without_flux(values: Values, fraction: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ class Store:
         MissingChunkError
             If a stored chunk is missing, truncated or corrupt.
         """
-        with Reader(self) as reader:
+        with closing(Reader(self)) as reader:
             return reader.fetch(start, stop)(None)
 
     def share(self, start: int, stop: int) -> npt.NDArray[np.float64] | None:

@@ -230,9 +230,10 @@ def _polygons(
         )
     if lat.ndim == 2 and (boxes := _boxes_in_disguise(dims, lat, lon)) is not None:
         return boxes
-    given = [bounds_of(ds, c, options) for c in (lat, lon)]
-    corners = None if None in given else (given[0][1], given[1][1])  # type: ignore[index]
-    rule = "" if corners is None else f"corners {given[0][0]}, {given[1][0]}"  # type: ignore[index]
+    corners, rule = None, ""
+    of_lat, of_lon = (bounds_of(ds, c, options) for c in (lat, lon))
+    if of_lat is not None and of_lon is not None:
+        corners, rule = (of_lat[1], of_lon[1]), f"corners {of_lat[0]}, {of_lon[0]}"
     if corners is None and lat.ndim == 1:
         cell_dim = str(lat.dims[0])
         known = _mesh(ds, cell_dim) or recognise(centres_of(lat), centres_of(lon))

@@ -20,7 +20,7 @@ from hpcbudget.files import unwritable
 from hpcbudget.space.grid import Array, Grid
 from hpcbudget.space.overlap import Table
 from hpcbudget.space.same_cells import same_cells
-from hpcbudget.space.weights import CONSERVATIVE, Method, Weights
+from hpcbudget.space.weights import CONSERVATIVE, Edges, Method, Weights
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -181,14 +181,13 @@ def from_dataset(ds: xr.Dataset, source: Grid | None, destination: Grid | None) 
         _refuse_spending_twice(table, source_area)
     else:
         destination_area = table.row_sums()
-    edges = {"parallels": "parallels", "great circles": "great_circles"}.get(
-        str(ds.attrs.get("cell_edges")), "file"
-    )
+    named: dict[str, Edges] = {"parallels": "parallels", "great circles": "great_circles"}
+    edges = named.get(str(ds.attrs.get("cell_edges")), "file")
     return Weights(
         source,
         destination,
         method,
-        edges,  # type: ignore[arg-type]
+        edges,
         table,
         source_area,
         destination_area,

@@ -54,5 +54,5 @@ def test_who_stops_listening_leaves_no_thread_and_no_file_behind(
     monkeypatch.setattr(readers.Reader, "close", watched)
     pieces = read_ahead(series, 0, 23, 2)
     next(pieces)
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
     assert alive_at_close == [False]

@@ -98,7 +98,10 @@ def test_holes_islands_and_neighbours():
     island = [(12, 12), (15, 12), (15, 15), (12, 15)]
     land = [[(0, 0), (30, 0), (30, 30), (0, 30)], tuple(lake[0]), island]
     geometry = polygons(land, [(tuple(lake[0]))[:] and lake[0], tuple(island)])
-    box = lambda s, n, d: np.radians(d) * (np.sin(np.radians(n)) - np.sin(np.radians(s)))  # noqa: E731
+
+    def box(s, n, d):
+        return np.radians(d) * (np.sin(np.radians(n)) - np.sin(np.radians(s)))
+
     found = areas(geometry, grid)
     hole = box(10, 20, 10) - box(12, 15, 3)
     assert found[0] == pytest.approx(box(0, 30, 30) - hole, rel=1e-12)

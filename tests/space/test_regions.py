@@ -254,7 +254,10 @@ def test_polygon_files(tmp_path, suffix):
     region_set = load_region_set(spec, tmp_path)
     assert region_set.regions == ("A", "B")
     found = areas(region_set, Grid.regular(5.0))
-    box = lambda s, n, d: 6.371**2 * np.radians(d) * np.ptp(np.sin(np.radians([s, n])))  # noqa: E731
+
+    def box(s, n, d):
+        return 6.371**2 * np.radians(d) * np.ptp(np.sin(np.radians([s, n])))
+
     lake = box(2, 7, 5)
     assert found["A"] == pytest.approx(2 * box(0, 10, 10) - lake, rel=1e-9)
     assert found["B"] == pytest.approx(box(0, 10, 10) + lake, rel=1e-9)
