@@ -12,11 +12,11 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from hpcbudget.errors import ClusterError
 
@@ -57,24 +57,43 @@ def spread(
     if count == 1:
         yield from map(function, items)
         return
-    helpers = [_Helper(function) for _ in range(count - 1)]
-    free: SimpleQueue[Callable[[T], R]] = SimpleQueue()
-    free.put(function)
-    for helper in helpers:
-        free.put(helper)
+    with closing(Helpers(function, count)) as helpers:
+        yield from helpers.map(items)
 
-    def call(item: T) -> R:
-        caller = free.get()
+
+class Helpers(Generic[T, R]):
+    """Processes, with this one, that apply a function and wait for more until they are closed.
+
+    Parameters
+    ----------
+    function : callable
+        Can be pickled; it is sent to each process once.
+    count : int
+    """
+
+    def __init__(self, function: Callable[[T], R], count: int) -> None:
+        self._helpers = [_Helper(function) for _ in range(count - 1)]
+        self._free: SimpleQueue[Callable[[T], R]] = SimpleQueue()
+        self._free.put(function)
+        for helper in self._helpers:
+            self._free.put(helper)
+        self._threads = ThreadPoolExecutor(count)
+
+    def map(self, items: Iterable[T]) -> Iterator[R]:
+        """Yield the function's results in the order of items; whoever is free takes the next."""
+        return self._threads.map(self._call, items)
+
+    def _call(self, item: T) -> R:
+        caller = self._free.get()
         try:
             return caller(item)
         finally:
-            free.put(caller)
+            self._free.put(caller)
 
-    try:
-        with ThreadPoolExecutor(count) as pool:
-            yield from pool.map(call, items)
-    finally:
-        for helper in helpers:
+    def close(self) -> None:
+        """Finish what was begun, and have the processes end."""
+        self._threads.shutdown()
+        for helper in self._helpers:
             helper.end()
 
 

@@ -6,11 +6,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -25,6 +24,7 @@ from hpcbudget.engine.block import Block, cut
 from hpcbudget.engine.read_ahead import read_ahead
 from hpcbudget.engine.runner import Runner
 from hpcbudget.inputs.series import Series
+from hpcbudget.processes import Helpers
 from hpcbudget.workflow import prepare
 
 LIMIT = "decoding alone, fastest library"
@@ -68,32 +68,32 @@ class Problem:
         return self.series.store.step_bytes * self.series.store.n_steps / 1e9
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a process is told to do: something with one block of one form of storage."""
+
+    what: Literal["integrate", "decode"]
+    form: str
+    block: Block
+
+
+@dataclass(frozen=True)
 class Crew:
     """A process per core, as a run has workers; they wait between one measurement and the next."""
 
-    def __init__(self, problems: dict[str, Problem]) -> None:
-        self.cores = len(os.sched_getaffinity(0))
-        self.problems = problems
-        self.pool = ProcessPoolExecutor(
-            self.cores, get_context("spawn"), initializer=_hold, initargs=(problems,)
-        )
+    problems: dict[str, Problem]
+    cores: int
+    helpers: Helpers[Task, None]
 
     def work(self, what: Literal["integrate", "decode"], form: str) -> None:
         """Have all blocks of a store integrated or decoded."""
         blocks = self.problems[form].blocks(self.cores)
-        for done in [self.pool.submit(_on_block, what, form, block) for block in blocks]:
-            done.result()
+        for _ in self.helpers.map(Task(what, form, block) for block in blocks):
+            pass
 
 
-_PROBLEMS: dict[str, Problem] = {}
-
-
-def _hold(problems: dict[str, Problem]) -> None:
-    _PROBLEMS.update(problems)
-
-
-def _on_block(what: str, form: str, block: Block) -> None:
-    getattr(_PROBLEMS[form], what)(block)
+def _do(problems: dict[str, Problem], task: Task) -> None:
+    getattr(problems[task.form], task.what)(task.block)
 
 
 def measure(shape: Shape, folder: Path, rounds: int = 7) -> Iterator[Row]:
@@ -105,10 +105,10 @@ def measure(shape: Shape, folder: Path, rounds: int = 7) -> Iterator[Row]:
         for series in catalogue.series:
             form = series.key.member.rsplit("-", 1)[0]
             problems[form] = Problem(shape, stores[form], series, plan.runner)
-        crew = Crew(problems)
-        with crew.pool:
+        cores = len(os.sched_getaffinity(0))
+        with closing(Helpers(partial(_do, problems), cores)) as helpers:
             for form in problems:
-                yield _row(form, crew, rounds)
+                yield _row(form, Crew(problems, cores, helpers), rounds)
 
 
 def _row(form: str, crew: Crew, rounds: int) -> Row:
