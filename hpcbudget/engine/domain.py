@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpcbudget.files import keep, kept
-from hpcbudget.kernels.integrate import Runs, fold, integrate, make_runs
+from hpcbudget.kernels.integrate import Membership, Runs, fold, integrate, make_runs, membership
 from hpcbudget.space.zones import Zones
 
 Float = npt.NDArray[np.float64]
@@ -105,6 +105,12 @@ class Integrator:
         self.runs: Runs = make_runs(
             domain.labels, domain.weight, domain.area_m2, self.n_zones, domain.row_length
         )
+        self.members: Membership = membership(
+            domain.indptr, domain.indices, domain.data, domain.n_regions
+        )
+        # areas that were missing last, by zone, and what follows by region: they seldom change
+        nothing = np.zeros(self.n_zones)
+        self._last = (nothing, *self._fold_areas(nothing[np.newaxis]))
 
     def __call__(
         self, values: npt.NDArray[np.floating]
@@ -119,12 +125,24 @@ class Integrator:
             Infinite values met; they are in no sum that can be trusted.
         """
         zone_sums, zone_missing, infinite = integrate(values, self.runs)
-        # areas add up exactly in the kernel, so "all missing" leaves exactly zero valid area
-        zone_valid = self.runs.zone_area_m2[np.newaxis] - zone_missing
-        folded = self._fold(np.concatenate([zone_sums, zone_valid, zone_missing]))
-        sums, valid, missing = np.split(folded, 3)
-        sums = np.where(valid > 0, sums, np.nan)
+        valid, missing = self._areas(zone_missing)
+        sums = np.where(valid > 0, fold(zone_sums, self.members), np.nan)
         return sums, valid, missing, infinite
+
+    def _areas(self, zone_missing: Float) -> tuple[Float, Float]:
+        """Return the valid and the missing area of every region, both of shape (step, region)."""
+        same, valid, missing = self._last
+        if not (zone_missing == same).all():
+            valid, missing = self._fold_areas(zone_missing)
+            self._last = (zone_missing[-1], valid[-1:], missing[-1:])
+        shape = (len(zone_missing), self.domain.n_regions)
+        return np.broadcast_to(valid, shape), np.broadcast_to(missing, shape)
+
+    def _fold_areas(self, zone_missing: Float) -> tuple[Float, Float]:
+        # areas add up exactly in the kernel, so "all missing" leaves exactly zero valid area
+        zone_valid = self.runs.zone_area_m2 - zone_missing
+        valid, missing = np.split(fold(np.concatenate([zone_valid, zone_missing]), self.members), 2)
+        return valid, missing
 
     def moving_areas(self, values: npt.NDArray[np.floating], share: Float) -> tuple[Float, Float]:
         """Return valid and missing area where cells count with a share that changes with time.
@@ -142,11 +160,6 @@ class Integrator:
         # a region without any cell has no area: there is nothing to be NaN about
         valid, lost = (np.nan_to_num(area, nan=0.0) for area in areas)
         return valid, lost
-
-    def _fold(self, zone_values: Float) -> Float:
-        d = self.domain
-        folded: Float = fold(zone_values, d.indptr, d.indices, d.data, d.n_regions)
-        return folded
 
     def audit(self, field: npt.NDArray[np.floating], globe: float) -> float:
         """Compare the Globe's total of one field with a plain sum that knows no zones.

@@ -26,7 +26,7 @@ from hpcbudget.inputs.series import Series, SeriesKey
 from hpcbudget.kernels.integrate import warm
 
 # Part of every fingerprint: raise it when the same inputs would give other totals.
-TOTALS_VERSION = "2"
+TOTALS_VERSION = "3"
 AUDIT_EVERY = 120
 
 

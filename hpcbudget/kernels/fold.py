@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,66 +12,81 @@ from hpcbudget.kernels.jit import kernel
 from hpcbudget.kernels.sums import two_sum
 
 
-def fold(
-    zone_values: NDArray[np.float64],
+class Membership(NamedTuple):
+    """Which zones make a region, region after region, each with its zones in their order.
+
+    The zones of region r are ``zone[begin[r] : begin[r + 1]]`` (int64[entry] of int64[region + 1]),
+    with the fraction ``part`` (float64[entry]) of each.
+    """
+
+    begin: NDArray[np.int64]
+    zone: NDArray[np.int64]
+    part: NDArray[np.float64]
+    n_zones: int
+
+
+def membership(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     data: NDArray[np.float64],
     n_regions: int,
-) -> NDArray[np.float64]:
-    """Add zones up to regions: ``zone_values @ membership``, compensated and in fixed order.
+) -> Membership:
+    """Turn the table of zones by regions round.
+
+    Parameters
+    ----------
+    indptr, indices, data : int64[zone + 1], int32[entry], float64[entry]
+        CSR rows: the fraction of zone z that belongs to region ``indices[e]`` is ``data[e]`` for e
+        in ``indptr[z] .. indptr[z + 1] - 1``.
+    n_regions : int
+    """
+    order = np.argsort(indices, kind="stable")
+    begin = np.zeros(n_regions + 1, dtype=np.int64)
+    np.cumsum(np.bincount(indices, minlength=n_regions), out=begin[1:])
+    n_zones = len(indptr) - 1
+    zone = np.repeat(np.arange(n_zones), np.diff(indptr))[order]
+    part = np.asarray(data, dtype=np.float64)[order]
+    return Membership(read_only(begin), read_only(zone), read_only(part), n_zones)
+
+
+def fold(zone_values: NDArray[np.float64], members: Membership) -> NDArray[np.float64]:
+    """Add zones up to regions, compensated and in fixed order.
 
     Parameters
     ----------
     zone_values : float64[step, zone]
-    indptr, indices, data : int64[zone + 1], int32[entry], float64[entry]
-        Membership of zones in regions as CSR rows: the fraction of zone z that belongs to region
-        ``indices[e]`` is ``data[e]`` for e in ``indptr[z] .. indptr[z + 1] - 1``.
-    n_regions : int
+    members : Membership
 
     Returns
     -------
     float64[step, region]
         NaN or infinite wherever a zone of the region is.
 
+    Raises
+    ------
+    ValueError
+        If there is not one value per zone.
+
     Examples
     --------
     >>> indptr, indices = np.array([0, 1, 3]), np.array([0, 0, 1])
-    >>> fold(np.array([[1.0, 4.0]]), indptr, indices, np.array([1.0, 0.25, 0.75]), 2)
+    >>> members = membership(indptr, indices, np.array([1.0, 0.25, 0.75]), 2)
+    >>> fold(np.array([[1.0, 4.0]]), members)
     array([[2., 3.]])
     """
     zone_values = np.atleast_2d(np.asarray(zone_values, dtype=np.float64))
-    if zone_values.shape[1] != len(indptr) - 1:
-        msg = f"{zone_values.shape[1]} zones in the values, {len(indptr) - 1} in the membership"
+    if zone_values.shape[1] != members.n_zones:
+        msg = f"{zone_values.shape[1]} zones in the values, {members.n_zones} in the membership"
         raise ValueError(msg)
-    out = np.zeros((len(zone_values), n_regions))
+    out = np.zeros((len(zone_values), members.begin.size - 1))
     with np.errstate(invalid="ignore", over="ignore"):
-        _fold(
-            read_only(np.ascontiguousarray(zone_values)),
-            read_only(np.ascontiguousarray(indptr, dtype=np.int64)),
-            read_only(np.ascontiguousarray(indices, dtype=np.int32)),
-            read_only(np.ascontiguousarray(data, dtype=np.float64)),
-            out,
-        )
+        _fold(read_only(np.ascontiguousarray(zone_values)), *members[:3], out)
     return out
 
 
 @kernel
-def _fold(zone_values: Any, indptr: Any, indices: Any, data: Any, out: Any) -> None:
-    """Fold zone_values[step, zone] to out[step, region] with CSR rows of zones."""
-    # the table turned round: one region after the other, zones in their order
-    begin = np.zeros(out.shape[1] + 1, np.int64)
-    for region in indices:
-        begin[region + 1] += 1
-    begin = np.cumsum(begin)
-    filled = begin[:-1].copy()
-    zone = np.empty(indices.size, np.int64)
-    part = np.empty(indices.size)
-    for z in range(zone_values.shape[1]):
-        for e in range(indptr[z], indptr[z + 1]):
-            at = filled[indices[e]]
-            zone[at], part[at] = z, data[e]
-            filled[indices[e]] += 1
+def _fold(zone_values: Any, begin: Any, zone: Any, part: Any, out: Any) -> None:
+    """Fold zone_values[step, zone] to out[step, region]."""
     for step in range(out.shape[0]):
         # areas seldom change from step to step
         if step > 0 and (zone_values[step] == zone_values[step - 1]).all():

@@ -11,9 +11,6 @@ compiled code they are one LLVM vector. ``+``, ``-`` and ``*`` work on both, and
 `hpcbudget.kernels.sums.two_sum`.
 
 Compiled code checks no bounds: whoever calls `sum_part` sees to it that 64 cells can be read.
-
-Whoever changes this file also touches ``integrate.py``: numba's cache looks at the file of a kernel
-only, not at what it was compiled from.
 """
 
 # numba's extension interface and llvmlite have no types
@@ -22,21 +19,32 @@ only, not at what it was compiled from.
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import partial, reduce
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.typing.templates import AbstractTemplate, Signature, infer_global
-from numba.extending import lower_builtin, models, register_model
 from numpy.typing import NDArray
 
-LANES = 8
-BLOCK = 64
-AHEAD_BYTES = (
-    4096  # how far ahead memory is asked for; without, a third of the time goes in waiting
+from hpcbudget.kernels.vectors import (
+    FLOAT64,
+    I8,
+    I32,
+    I64,
+    LANES,
+    LANES_TYPE,
+    LanesType,
+    Vectors,
+    compiles,
+    constants,
+    splat,
+    tree,
+    weighted,
 )
+
+BLOCK = 64
 
 Lanes = NDArray[np.float64]
 Table = NDArray[np.float64] | None
@@ -90,129 +98,106 @@ def sum_part(field: NDArray[Any], weight: Table, first: int, stop: int) -> tuple
     >>> sum_part(np.array([1.0, np.nan, *range(2, 12)]), None, 0, 12)
     (array([ 9.,  9., 12., 14.,  4.,  5.,  6.,  7.]), 1)
     """
-    cells = np.zeros(BLOCK)
-    cells[: stop - first] = field[first:stop]
+    cells = field[first:stop].astype(np.float64)
     missing = np.isnan(cells)
     cells[missing] = 0.0
     if weight is not None:
-        cells[: stop - first] *= weight[first:stop]
-    terms = cells.reshape(-1, LANES)
+        cells *= weight[first:stop]
+    return sum_numbers(cells, 0, cells.size), int(missing.sum())
+
+
+def sum_numbers(field: NDArray[np.float64], first: int, stop: int) -> Lanes:
+    """Do as `sum_part` without weights where no number is NaN; if one is, so is its lane."""
+    cells = np.zeros(BLOCK)
+    cells[: stop - first] = field[first:stop]
+    return _tree(cells.reshape(-1, LANES))
+
+
+def _tree(terms: NDArray[np.float64]) -> Lanes:
     while len(terms) > 1:
         terms = terms[::2] + terms[1::2]
-    return terms[0], int(missing.sum())
+    return cast("Lanes", terms[0])
+
+
+def sum_rows(
+    field: NDArray[Any],
+    rows: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    column: int,
+    missing: NDArray[np.int32] | None,
+) -> Lanes:
+    """Add up eight columns of eight rows.
+
+    Parameters
+    ----------
+    field : float32 or float64[cell]
+    rows : int64[8]
+        First cell of each row.
+    weight : float64[8]
+        Of each row.
+    column : int
+        The first of the eight columns.
+    missing : int32[column] or None
+        ``missing[column : column + 8]`` is written: bit r is set where row r is NaN. If None, so
+        are the sums there.
+
+    Returns
+    -------
+    lanes : float64[8]
+        Weighted sums of the columns, NaN counted as 0.
+
+    Examples
+    --------
+    >>> field = np.array([*range(8), np.nan, *range(9, 16)], np.float32)
+    >>> rows, weight = np.array([0, 8, 0, 0, 0, 0, 0, 0]), np.array([1.0, 2, 0, 0, 0, 0, 0, 0])
+    >>> sum_rows(field, rows, weight, 0, missing := np.empty(8, np.int32))
+    array([ 0., 19., 22., 25., 28., 31., 34., 37.])
+    >>> missing
+    array([2, 0, 0, 0, 0, 0, 0, 0], dtype=int32)
+    """
+    here = np.arange(column, column + LANES)
+    cells = field[rows[:, np.newaxis] + here].astype(np.float64)
+    if missing is not None:
+        gone = np.isnan(cells)
+        cells[gone] = 0.0
+        missing[here] = gone.T @ (1 << np.arange(len(rows)))
+    return _tree(cells * weight[:, np.newaxis])
+
+
+def all_missing(field: NDArray[Any], rows: NDArray[np.int64], column: int) -> bool:
+    """Tell whether the cells that `sum_rows` would add up are all NaN."""
+    here = np.arange(column, column + LANES)
+    return bool(np.isnan(field[rows[:, np.newaxis] + here]).all())
 
 
 # -- what the same names mean in compiled code
 
-_I8, _I32, _I64 = (ir.IntType(bits) for bits in (8, 32, 64))
-_FLOAT64 = ir.VectorType(ir.DoubleType(), LANES)
-
-
-class _LanesType(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name=f"float64x{LANES}")
-
-
-_LANES = _LanesType()
-_SUM = types.Tuple((_LANES, types.int64))
-
-
-@register_model(_LanesType)
-class _LanesModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _FLOAT64)
-
-
-def _compiles(function: Any, result: Any, *kinds: Any) -> Any:
-    """Decorate what generates the LLVM code of `function` for arguments of these types."""
-
-    class Typing(AbstractTemplate):
-        key = function
-
-        def generic(self, given: Any, keywords: Any) -> Any:
-            if keywords or len(given) != len(kinds):
-                return None
-            wanted = []
-            for mine, kind in zip(given, kinds, strict=True):
-                of_class = isinstance(kind, type)
-                if of_class and not isinstance(mine, kind):
-                    return None
-                wanted.append(mine if of_class else kind)
-            return Signature(result, tuple(wanted), recvr=None)
-
-    infer_global(function, types.Function(Typing))
-    return lower_builtin(function, *kinds)
-
-
-class _Reader:
-    """Vectors of eight cells from `first` on, in one array of a compiled function."""
-
-    def __init__(self, context: Any, builder: Any, kind: Any, array: Any, first: Any) -> None:
-        self.builder = builder
-        element = context.get_data_type(kind.dtype)
-        self.size = context.get_abi_sizeof(element)
-        self.vector = ir.VectorType(element, LANES)
-        self.start = builder.gep(context.make_array(kind)(context, builder, array).data, [first])
-
-    def __getitem__(self, number: int) -> Any:
-        address = self.builder.gep(self.start, [ir.Constant(_I64, LANES * number)])
-        pointer = self.builder.bitcast(address, self.vector.as_pointer())
-        return self.builder.load(pointer, align=self.size)
-
-    def ask_ahead(self, n_vectors: int) -> None:
-        """Ask for the memory that will be read some blocks later."""
-        builder, address = self.builder, _I8.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [address, _I32, _I32, _I32])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        to_read, keep, data = (ir.Constant(_I32, number) for number in (0, 3, 1))
-        for line in range(0, n_vectors * LANES * self.size, 64):
-            ahead = ir.Constant(_I64, (AHEAD_BYTES + line) // self.size)
-            where = builder.bitcast(builder.gep(self.start, [ahead]), address)
-            builder.call(prefetch, [where, to_read, keep, data])
-
-
-def _splat(builder: Any, value: Any) -> Any:
-    empty = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
-    one = builder.insert_element(empty, value, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
-
-
-def _zeros(kind: Any) -> Any:
-    return ir.Constant(kind, [0.0] * LANES)
-
-
-def _weighted(builder: Any, cells: Any, weight: Any) -> Any:
-    wide = cells if cells.type == _FLOAT64 else builder.fpext(cells, _FLOAT64)
-    return wide if weight is None else builder.fmul(wide, weight)
-
-
-def _tree(builder: Any, terms: Sequence[Any]) -> Any:
-    while len(terms) > 1:
-        terms = [builder.fadd(a, b) for a, b in zip(terms[::2], terms[1::2], strict=True)]
-    return terms[0]
+_SUM = types.Tuple((LANES_TYPE, types.int64))
 
 
 def _sum_valid(builder: Any, cells: Sequence[Any], weights: Sequence[Any]) -> tuple[Any, Any]:
     """Add vectors of cells with 0 for NaN, and count NaN."""
     terms, flags = [], []
-    counts = ir.VectorType(_I32, LANES)
+    counts = ir.VectorType(I32, LANES)
     for raw, weight in zip(cells, weights, strict=True):
         missing = builder.fcmp_unordered("uno", raw, raw)
-        terms.append(_weighted(builder, builder.select(missing, _zeros(raw.type), raw), weight))
+        terms.append(
+            weighted(builder, builder.select(missing, constants(raw.type, 0.0), raw), weight)
+        )
         flags.append(builder.zext(missing, counts))
     while len(flags) > 1:
         flags = [builder.add(a, b) for a, b in zip(flags[::2], flags[1::2], strict=True)]
     add_up = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(_I32, [counts]), f"llvm.vector.reduce.add.v{LANES}i32"
+        builder.module, ir.FunctionType(I32, [counts]), f"llvm.vector.reduce.add.v{LANES}i32"
     )
-    return _tree(builder, terms), builder.zext(builder.call(add_up, flags), _I64)
+    return tree(builder, terms), builder.zext(builder.call(add_up, flags), I64)
 
 
 def _readers(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, Any]:
-    field = _Reader(context, builder, signature.args[0], args[0], args[2])
+    field = Vectors(context, builder, signature.args[0], args[0], args[2])
     if isinstance(signature.args[1], types.NoneType):
         return field, [None] * LANES
-    return field, _Reader(context, builder, signature.args[1], args[1], args[2])
+    return field, Vectors(context, builder, signature.args[1], args[1], args[2])
 
 
 def _sum_block(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -226,81 +211,148 @@ def _sum_block(context: Any, builder: Any, signature: Any, args: Any) -> Any:
 
 def _sum_part(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     field, table = _readers(context, builder, signature, args)
-    left = builder.trunc(builder.sub(args[3], args[2]), _I32)
-    numbers = ir.VectorType(_I32, LANES)
-    slots = [cgutils.alloca_once(builder, kind) for kind in (_FLOAT64, _I64)]
 
-    def add(n_vectors: int) -> None:
-        field.ask_ahead(n_vectors)
-        cells, weights = [], []
-        for v in range(n_vectors):
-            lane = ir.Constant(numbers, list(range(LANES * v, LANES * (v + 1))))
-            inside = builder.icmp_signed("<", lane, _splat(builder, left))
-            cells.append(builder.select(inside, field[v], _zeros(field.vector)))
-            weight = table[v]
-            if weight is not None:
-                weight = builder.select(inside, weight, _zeros(_FLOAT64))
-            weights.append(weight)
-        for slot, value in zip(slots, _sum_valid(builder, cells, weights), strict=True):
+    def add(insides: Sequence[Any]) -> Any:
+        field.ask_ahead(len(insides))
+        cells = [_only(builder, inside, field[v]) for v, inside in enumerate(insides)]
+        weights = [_only(builder, inside, table[v]) for v, inside in enumerate(insides)]
+        return _sum_valid(builder, cells, weights)
+
+    result = _by_width(builder, builder.sub(args[3], args[2]), add, (FLOAT64, I64))
+    return context.make_tuple(builder, signature.return_type, result)
+
+
+@compiles(sum_numbers, LANES_TYPE, types.Array, types.int64, types.int64)
+def _sum_numbers(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    field = Vectors(context, builder, signature.args[0], *args[:2])
+
+    def add(insides: Sequence[Any]) -> Any:
+        return [tree(builder, [_only(builder, i, field[v]) for v, i in enumerate(insides)])]
+
+    return _by_width(builder, builder.sub(args[2], args[1]), add, (FLOAT64,))[0]
+
+
+def _only(builder: Any, inside: Any, vector: Any) -> Any:
+    """Return a vector with zeros outside; None stands for no vector, or for nothing outside."""
+    if inside is None or vector is None:
+        return vector
+    return builder.select(inside, vector, constants(vector.type, 0.0))
+
+
+def _by_width(builder: Any, width: Any, add: Any, kinds: Sequence[Any]) -> list[Any]:
+    """Return what `add` makes of no more vectors than `width` cells need.
+
+    `add` is given, for 1, 2, 4 or 8 vectors, which of their lanes are cells (None: all are) and
+    returns values of `kinds`. Vectors of zeros are left out: adding them would change nothing.
+    """
+    left = builder.trunc(width, I32)
+    numbers = ir.VectorType(I32, LANES)
+    slots = [cgutils.alloca_once(builder, kind) for kind in kinds]
+
+    def inside(v: int, n_vectors: int) -> Any:
+        if v < n_vectors // 2:  # else half as many vectors had done
+            return None
+        lane = ir.Constant(numbers, list(range(LANES * v, LANES * (v + 1))))
+        return builder.icmp_signed("<", lane, splat(builder, left))
+
+    def finish(n_vectors: int) -> None:
+        values = add([inside(v, n_vectors) for v in range(n_vectors)])
+        for slot, value in zip(slots, values, strict=True):
             builder.store(value, slot)
 
     def choose(n_vectors: int) -> None:
-        """Leave vectors beyond the end out: adding zeros changes nothing."""
         if n_vectors == BLOCK // LANES:
-            add(n_vectors)
+            finish(n_vectors)
             return
-        enough = builder.icmp_signed("<=", left, ir.Constant(_I32, LANES * n_vectors))
+        enough = builder.icmp_signed("<=", left, ir.Constant(I32, LANES * n_vectors))
         with builder.if_else(enough) as (few, more):
             with few:
-                add(n_vectors)
+                finish(n_vectors)
             with more:
                 choose(2 * n_vectors)
 
     choose(1)
-    return context.make_tuple(builder, signature.return_type, list(map(builder.load, slots)))
+    return [builder.load(slot) for slot in slots]
 
 
 for _table in (types.Array, types.NoneType):
-    _compiles(sum_block, _SUM, types.Array, _table, types.int64)(_sum_block)
-    _compiles(sum_part, _SUM, types.Array, _table, types.int64, types.int64)(_sum_part)
+    compiles(sum_block, _SUM, types.Array, _table, types.int64)(_sum_block)
+    compiles(sum_part, _SUM, types.Array, _table, types.int64, types.int64)(_sum_part)
 
 
-@_compiles(spread, _LANES, types.float64)
+@compiles(spread, LANES_TYPE, types.float64)
 def _spread(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    return _splat(builder, args[0])
+    return splat(builder, args[0])
 
 
-@_compiles(load, _LANES, types.Array, types.int64)
+@compiles(load, LANES_TYPE, types.Array, types.int64)
 def _load(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    return _Reader(context, builder, signature.args[0], *args)[0]
+    return Vectors(context, builder, signature.args[0], *args)[0]
 
 
-@_compiles(load_where_missing, _LANES, types.Array, types.Array, types.int64)
+@compiles(load_where_missing, LANES_TYPE, types.Array, types.Array, types.int64)
 def _load_where_missing(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    table = _Reader(context, builder, signature.args[0], args[0], args[2])[0]
-    cells = _Reader(context, builder, signature.args[1], args[1], args[2])[0]
+    table = Vectors(context, builder, signature.args[0], args[0], args[2])[0]
+    cells = Vectors(context, builder, signature.args[1], args[1], args[2])[0]
     missing = builder.fcmp_unordered("uno", cells, cells)
-    return builder.select(missing, table, _zeros(_FLOAT64))
+    return builder.select(missing, table, constants(FLOAT64, 0.0))
 
 
-@_compiles(store, types.none, types.Array, types.int64, _LanesType)
+@compiles(store, types.none, types.Array, types.int64, LanesType)
 def _store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    target = _Reader(context, builder, signature.args[0], *args[:2])
-    pointer = builder.bitcast(target.start, target.vector.as_pointer())
-    builder.store(args[2], pointer, align=target.size)
+    Vectors(context, builder, signature.args[0], *args[:2]).write(args[2])
     return context.get_dummy_value()
 
 
-@_compiles(operator.add, _LANES, _LanesType, _LanesType)
+def _sum_rows(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    weight, missing = (
+        partial(Vectors, context, builder, signature.args[i], args[i]) for i in (2, 4)
+    )
+    bits = ir.VectorType(I32, LANES)
+    terms, flags = [], []
+    for row, cells in enumerate(_rows(context, builder, signature, args)):
+        number = ir.Constant(I64, row)
+        if isinstance(signature.args[4], types.Array):
+            gone = builder.fcmp_unordered("uno", cells, cells)
+            cells = builder.select(gone, constants(cells.type, 0.0), cells)
+            flags.append(builder.select(gone, constants(bits, 1 << row), constants(bits, 0)))
+        terms.append(weighted(builder, cells, splat(builder, builder.load(weight(number).start))))
+    if flags:
+        missing(args[3]).write(reduce(builder.or_, flags))
+    return tree(builder, terms)
+
+
+def _rows(context: Any, builder: Any, signature: Any, args: Any) -> Iterator[Any]:
+    """Yield eight columns of each of eight rows: (field, rows, ..., column)."""
+    column = args[2] if len(args) == 3 else args[3]
+    for row in range(LANES):
+        start = Vectors(context, builder, signature.args[1], args[1], ir.Constant(I64, row)).start
+        first = builder.add(builder.load(start), column)
+        yield Vectors(context, builder, signature.args[0], args[0], first)[0]
+
+
+@compiles(all_missing, types.boolean, types.Array, types.Array, types.int64)
+def _all_missing(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    cells = _rows(context, builder, signature, args)
+    gone = reduce(builder.and_, (builder.fcmp_unordered("uno", c, c) for c in cells))
+    return builder.icmp_unsigned("==", builder.bitcast(gone, I8), ir.Constant(I8, 255))
+
+
+for _table in (types.Array, types.NoneType):
+    _fixed = (types.Array, types.Array, types.Array, types.int64)
+    compiles(sum_rows, LANES_TYPE, *_fixed, _table)(_sum_rows)
+
+
+@compiles(operator.add, LANES_TYPE, LanesType, LanesType)
 def _add(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return builder.fadd(*args)
 
 
-@_compiles(operator.sub, _LANES, _LanesType, _LanesType)
+@compiles(operator.sub, LANES_TYPE, LanesType, LanesType)
 def _sub(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return builder.fsub(*args)
 
 
-@_compiles(operator.mul, _LANES, _LanesType, _LanesType)
+@compiles(operator.mul, LANES_TYPE, LanesType, LanesType)
 def _mul(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return builder.fmul(*args)

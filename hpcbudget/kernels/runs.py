@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcbudget.kernels.stacks import Stacks, make_stacks
 from hpcbudget.kernels.sums import snap, snapping_grids
 
 _Cells: TypeAlias = NDArray[np.int64]
@@ -31,6 +32,8 @@ class Runs(NamedTuple):
     ``area_coarse`` and ``area_fine`` (float64[run], see `sums.snapping_grids`); else they are
     looked up in ``cell_weight`` and ``cell_area_m2`` (float64[cell]; empty if no run needs them).
     ``grids`` holds the two snapping grids of the areas.
+
+    Rows whose runs are alike stand in ``stacks`` instead.
 
     ``lone`` (int64[lone]) are the cells that are a zone of their own; ``lone_zone``,
     ``lone_weight`` and ``lone_area_m2`` are what belongs to them. ``zone_area_m2`` (float64[zone])
@@ -53,7 +56,9 @@ class Runs(NamedTuple):
     lone_weight: NDArray[np.float64]
     lone_area_m2: NDArray[np.float64]
     zone_area_m2: NDArray[np.float64]
+    stacks: Stacks
     n_cells: int
+    row_length: int
     n_zones: int
 
 
@@ -113,17 +118,23 @@ def make_runs(
     uniform = _constant(weight, starts, stops) & _constant(area_m2, starts, stops)
     starts, stops, origin = _cut(starts, stops, TILE)
     uniform = uniform[origin]
-    owner, group = np.unique(labels[starts], return_inverse=True)
+    owner, number = np.unique(labels[starts], return_inverse=True)
+    group = number.astype(np.int32)
     lone = np.flatnonzero(alone)
     mixed = not uniform.all()
+    stacks, taken = make_stacks(
+        starts, stops, group, uniform, weight[starts], coarse[starts], fine[starts],
+        row_length, labels.size,
+    )  # fmt: skip
+    left = starts[~taken]
     return Runs(
-        start=starts,
-        stop=stops,
-        group=group.astype(np.int32),
-        uniform=uniform,
-        weight=weight[starts],
-        area_coarse=coarse[starts],
-        area_fine=fine[starts],
+        start=left,
+        stop=stops[~taken],
+        group=group[~taken],
+        uniform=uniform[~taken],
+        weight=weight[left],
+        area_coarse=coarse[left],
+        area_fine=fine[left],
         cell_weight=weight if mixed else np.empty(0),
         cell_area_m2=area_m2 if mixed else np.empty(0),
         grids=grids,
@@ -133,7 +144,9 @@ def make_runs(
         lone_weight=weight[lone],
         lone_area_m2=coarse[lone] + fine[lone],
         zone_area_m2=_by_zone(labels, coarse, n_zones) + _by_zone(labels, fine, n_zones),
+        stacks=stacks,
         n_cells=labels.size,
+        row_length=row_length,
         n_zones=n_zones,
     )
 

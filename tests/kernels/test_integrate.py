@@ -42,12 +42,14 @@ def assert_agrees(values, labels, weight, area_m2, n_zones, row_length):
 @st.composite
 def problems(draw):
     """Draw values, labels, weights and areas of a small grid of any structure."""
-    rows, row_length = draw(st.integers(1, 4)), draw(st.integers(1, 200))
+    rows, row_length = draw(st.integers(1, 20)), draw(st.integers(1, 200))
     n_zones, n_steps = draw(st.integers(1, 5)), draw(st.integers(1, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     cells = rows * row_length
     stretch = draw(st.sampled_from([1, 3, 40]))
     labels = rng.integers(-1, n_zones, cells // stretch + 1).repeat(stretch)[:cells]
+    if draw(st.booleans()):  # rows alike: stacks
+        labels = np.tile(labels[:row_length], rows)
     area_m2 = rng.uniform(0.0, 1e10, rows).repeat(row_length)
     weight = area_m2 * draw(st.sampled_from([1.0, -3.7, 0.0]))
     if draw(st.booleans()):
@@ -92,6 +94,49 @@ def test_a_cell_that_turns_valid_or_missing_is_seen(problem, data):
     cell = data.draw(st.integers(0, labels.size - 1))
     values[0, cell] = 5.0 if np.isnan(values[0, cell]) else np.nan
     assert_agrees(values, labels, weight, area_m2, n_zones, row_length)
+
+
+def stacked(rows, row_length=150, width=10):
+    """Return labels and areas of boxes of so many columns, in one stack after the other."""
+    labels = np.tile(np.arange(row_length) // width, rows).astype(np.int32)
+    labels[-row_length:] = -1  # the last row of a grid is not always part of a stack
+    return labels, np.repeat(np.linspace(1.0, 2.0, rows), row_length)
+
+
+@given(st.integers(4, 30), st.integers(0, 2**32 - 1), st.data())
+def test_gaps_of_one_zone_change_no_bit_of_another(rows, seed, data):
+    labels, area_m2 = stacked(rows)
+    runs = make_runs(labels, area_m2, area_m2, 15, 150)
+    assert runs.stacks.height.sum() == rows - 1
+    values = np.random.default_rng(seed).normal(size=(1, labels.size)).astype(np.float32)
+    whole = integrate(values, runs)[0][0]
+    zone = data.draw(st.integers(0, 14))
+    cells = np.flatnonzero(labels == zone)
+    gone = data.draw(st.lists(st.sampled_from(cells), min_size=1, unique=True))
+    values[0, gone] = np.nan
+    gappy, missing_m2, _ = integrate(values, runs)
+    others = np.arange(15) != zone
+    np.testing.assert_array_equal(gappy[0, others], whole[others])
+    assert missing_m2[0, zone] == pytest.approx(area_m2[gone].sum(), rel=1e-15)
+    assert not missing_m2[0, others].any()
+
+
+@pytest.mark.parametrize("rows", [4, 6, 9, 20])
+@pytest.mark.parametrize(
+    ("cells", "total"),
+    [([np.inf, 0.0], np.inf), ([np.inf, -np.inf], np.nan), ([-np.inf, np.nan], -np.inf)],
+)
+def test_infinite_values_of_a_stack_reach_only_their_zone(rows, cells, total):
+    labels, area_m2 = stacked(rows)
+    runs = make_runs(labels, area_m2, area_m2, 15, 150)
+    assert runs.stacks.height.sum() == rows - 1
+    values = np.ones((1, rows, 150))
+    expected = integrate(values, runs)[0]
+    values[0, :2, 33] = cells  # one below the other
+    sums, _, n_infinite = integrate(values, runs)
+    expected[0, 3] = total
+    np.testing.assert_array_equal(sums, expected)
+    assert n_infinite.tolist() == [np.isinf(cells).sum()]
 
 
 def test_runs_longer_than_a_tile_keep_their_bits():

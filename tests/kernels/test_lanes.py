@@ -10,15 +10,18 @@ from numba import njit
 
 from hpcbudget.kernels.lanes import (
     BLOCK,
-    LANES,
+    all_missing,
     load,
     load_where_missing,
     spread,
     store,
     sum_block,
+    sum_numbers,
     sum_part,
+    sum_rows,
 )
 from hpcbudget.kernels.sums import two_sum
+from hpcbudget.kernels.vectors import LANES
 
 
 @njit
@@ -36,6 +39,23 @@ def part(field, weight, first, stop, out):
 
 
 @njit
+def numbers(field, first, stop, out):
+    store(out, 0, sum_numbers(field, first, stop))
+    return 0
+
+
+@njit
+def rows_of(field, rows, weight, column, missing, out):
+    store(out, 0, sum_rows(field, rows, weight, column, missing))
+    return 0
+
+
+@njit
+def none_there(field, rows, column, out):
+    return all_missing(field, rows, column)
+
+
+@njit
 def arithmetic(a, b, out):
     total, lost = two_sum(load(a, 0), load(b, 8) * spread(3.0))
     store(out, 0, total - load(b, 0))
@@ -47,8 +67,11 @@ def both(function, *args):
     """Run compiled and twin; assert equal bits and return what they agree on."""
     outs = np.zeros(3 * LANES), np.zeros(3 * LANES)
     twin = getattr(function, "py_func", function)
-    results = function(*args, outs[0]), twin(*args, outs[1])
+    copies = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]
+    results = function(*args, outs[0]), twin(*copies, outs[1])
     assert results[0] == results[1]
+    for mine, other in zip(args, copies, strict=True):
+        np.testing.assert_array_equal(mine, other)
     np.testing.assert_array_equal(*outs)
     return outs[0], results[0]
 
@@ -89,6 +112,32 @@ def test_part_sees_nothing_beyond_its_end(weighted, problem, first, length):
     again = both(part, field, table, first, stop)
     np.testing.assert_array_equal(once[0], again[0])
     assert once[1] == again[1] == np.isnan(field[first:stop]).sum()
+
+
+@given(problem=fields, first=st.integers(0, BLOCK), length=st.integers(1, BLOCK))
+def test_numbers_are_summed_as_parts_without_gaps(problem, first, length):
+    _, field = make(*problem)
+    stop = first + length
+    out, _ = both(numbers, field, first, stop)
+    np.testing.assert_array_equal(out, both(part, field, None, first, stop)[0])
+    field[first] = np.nan
+    assert np.isnan(both(numbers, field, first, stop)[0]).sum() == 1
+
+
+@given(problem=fields, column=st.integers(0, 8))
+def test_rows_are_summed_by_column(problem, column):
+    field, weight = make(*problem)
+    rows = 16 * np.arange(LANES)[::-1].copy()
+    missing = np.zeros(16, np.int32)
+    out, _ = both(rows_of, field, rows, weight[:LANES].copy(), column, missing)
+    cells = field.reshape(LANES, 16)[::-1, column : column + LANES].astype(float)
+    terms = cells * weight[:LANES, np.newaxis]
+    np.testing.assert_allclose(out[:LANES], np.nansum(terms, axis=0), rtol=1e-12, atol=1e-12)
+    bits = np.isnan(cells).T @ (1 << np.arange(LANES))
+    np.testing.assert_array_equal(missing[column : column + LANES], bits)
+    assert both(none_there, field, rows, column)[1] == (bits == 255).all()
+    raw, _ = both(rows_of, field, rows, weight[:LANES].copy(), column, None)
+    np.testing.assert_array_equal(raw[:LANES], np.where(bits, np.nan, out[:LANES]))
 
 
 @given(st.integers(0, 2**32 - 1))
