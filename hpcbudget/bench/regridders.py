@@ -24,14 +24,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hpcbudget.bench import xesmf_peer
+from hpcbudget.engine.cluster import ONE_THREAD
 from hpcbudget.errors import RegridError
 from hpcbudget.space.cf_write import grid_dataset
 from hpcbudget.space.grid import Grid
 from hpcbudget.space.nodes import nodes
 from hpcbudget.space.weights import Weights
 from hpcbudget.space.xesmf_backend import PYTHON_VARIABLE
-
-ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
 
 Peers: TypeAlias = dict[str, Callable[[], float]]
 """By name, what does its work once and returns the seconds of processor time that it took."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpcbudget.engine.cluster import ONE_THREAD
+from hpcbudget.engine.cluster import ONE_THREAD, dask_settings
 from hpcbudget.engine.plan import Plan
 from hpcbudget.engine.slurm.compiled import node_scratch
 from hpcbudget.engine.slurm.queue import in_job, private_folder
@@ -177,7 +177,7 @@ def allocation_client(
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     with (
         node_scratch(site, task.out) as scratch,
-        dask.config.set(worker_settings(site, scratch)),
+        dask.config.set(worker_settings(scratch)),
         LocalCluster(
             n_workers=task.share,
             threads_per_worker=1,
@@ -246,7 +246,7 @@ async def _nannies(task: Task, contact: dict[str, Any], scratch: Path) -> None:
         "interface": task.site.interface,
         "dashboard_address": "127.0.0.1:0",
     }
-    with dask.config.set(worker_settings(task.site, scratch)):
+    with dask.config.set(worker_settings(scratch)):
         nannies = [Nanny(contact["address"], **options) for _ in range(task.share)]
         started = await asyncio.gather(*nannies, return_exceptions=True)
         for failure in started:
@@ -256,17 +256,15 @@ async def _nannies(task: Task, contact: dict[str, Any], scratch: Path) -> None:
         await asyncio.gather(*(nanny.finished() for nanny in alive))
 
 
-def worker_settings(site: Site, scratch: Path) -> dict[str, Any]:
-    """Return dask's settings for workers that share a node."""
+def worker_settings(scratch: Path) -> dict[str, Any]:
+    """Return dask's settings for workers that share a node and its `scratch`."""
     environment = {
         **ONE_THREAD,
         "NUMBA_CACHE_DIR": str(scratch / "numba"),
         "DASK_LOGGING__DISTRIBUTED": "warning",  # thousands of lines say nothing new
     }
     return {
-        "distributed.nanny.pre-spawn-environ": environment,
-        "distributed.scheduler.allowed-failures": 2,
-        "distributed.worker.daemon": True,
+        **dask_settings(environment),
         "distributed.comm.timeouts.connect": "60s",
         # a node that went away without a word
         "distributed.scheduler.worker-ttl": "2 minutes",

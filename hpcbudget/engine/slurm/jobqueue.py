@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpcbudget.engine.cluster import ONE_THREAD
+from hpcbudget.engine.cluster import ONE_THREAD, QUIET
 from hpcbudget.engine.plan import Plan
 from hpcbudget.engine.slurm.allocation import DEATH_SECONDS, worker_settings
 from hpcbudget.engine.slurm.compiled import compile_kernels, kernels_folder, scratch_in_shell
@@ -99,7 +99,7 @@ def slurm_client(
     from distributed import Client
 
     with (
-        dask.config.set(worker_settings(workers.site, Path("$HPCBUDGET_SCRATCH"))),
+        dask.config.set(worker_settings(Path("$HPCBUDGET_SCRATCH"))),
         slurm_cluster(workers, out.absolute(), tell) as cluster,
     ):
         script = private_folder(out) / "worker.sh"
@@ -219,12 +219,15 @@ def _directives(workers: Workers, folder: Path) -> list[str]:
 
 def _prologue(site: Site, out: Path) -> list[str]:
     """Shell lines before the workers: threads, a folder on the node's disk, compiled kernels."""
-    threads = " ".join(f"{name}={value}" for name, value in ONE_THREAD.items())
+    # such workers have their settings of dask from the environment
+    quiet = {f"DASK_{key.upper().replace('.', '__')}": str(value) for key, value in QUIET.items()}
+    variables = {**ONE_THREAD, **{name.replace("-", "_"): value for name, value in quiet.items()}}
+    exported = " ".join(f"{name}={value}" for name, value in variables.items())
     python = site.python or shlex.quote(sys.executable)
     return [
         "umask 027",
         *site.prologue,
-        f"export {threads}",
+        f"export {exported}",
         *scratch_in_shell(site, kernels_folder(out), python),
     ]
 
