@@ -32,7 +32,7 @@ def init(
     proposal = propose(folder, out, force=force)
     print(f"wrote {proposal.config}")
     for found in proposal.survey.candidates:
-        components = ", ".join(found.components) or "by its preset"
+        components = ", ".join(found.components) or "a flux of what?"
         preset = f" (preset {found.preset})" if found.preset else ""
         print(f"  {found.family} {found.name}: {components}{preset}")
     for problem in proposal.survey.problems:

@@ -8,29 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cftime
 import numpy as np
 import numpy.typing as npt
 
 from hpcbudget.errors import InputError, TimeError
+from hpcbudget.inputs.coordinates import Coordinate, common_coordinates, time_coordinates
 from hpcbudget.inputs.decode import Decoding, decoding_of
-from hpcbudget.inputs.layout import (
-    coordinates_of,
-    find_variable,
-    labels_of,
-    spatial_dims,
-    time_dim_of,
-    time_variable,
-)
+from hpcbudget.inputs.layout import find_variable, spatial_dims, time_dim_of, time_variable
 from hpcbudget.inputs.paths import find_files
 from hpcbudget.inputs.plain import plain_attributes
 from hpcbudget.inputs.source import Source, Variable, open_source
 from hpcbudget.inputs.store import file_identity
 from hpcbudget.inputs.timeline import FileTimes, join_times, read_times
-from hpcbudget.options import GridOptions, TimeOptions
+from hpcbudget.options import TimeOptions
 
 _PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value", "FillValue")
-Coordinate = tuple[str, tuple[str, ...], npt.NDArray[Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -140,8 +132,8 @@ def gather(patterns: Sequence[str], wanted: Sequence[str], group: str | None) ->
 
     Raises
     ------
-    InputError, TimeError
-        Nothing with a time dimension, different dimensions or types, overlaps, gaps.
+    InputError, GridError, TimeError
+        Nothing with a time dimension, different dimensions, grids or names, overlaps, gaps.
     """
     paths = find_files(patterns, Path.cwd(), "sources")
     notes: list[str] = []
@@ -159,10 +151,10 @@ def gather(patterns: Sequence[str], wanted: Sequence[str], group: str | None) ->
     starts = (0, *(int(n) for n in np.cumsum([f.n for f in files])))
     with open_source(paths[0], group) as first:
         fields = tuple(_field(paths, group, first, name, starts[-1], notes) for name in names)
-        kept, labels = _coordinates(first, names, time_dim, paths[0])
         attrs = plain_attributes(first.attrs)
+    kept, labels = common_coordinates(paths, group, names, time_dim, notes)
     if time_dim is not None:
-        kept += _time_coordinates(paths, group, time_dim, files)
+        kept += time_coordinates(paths, group, time_dim, files)
     return Gathered(paths, group, starts, fields, tuple(kept), labels, attrs, tuple(notes))
 
 
@@ -272,75 +264,3 @@ def _check_same(variable: Variable, other: Variable, time_dim: str | None, path:
             why="one store can say only one",
             fix="mend the attribute, or ingest the files into different stores",
         )
-
-
-def _coordinates(
-    source: Source, names: list[str], time_dim: str | None, path: str
-) -> tuple[list[Coordinate], dict[str, list[str]]]:
-    """Everything without time that shares a dimension with the fields or tells their grid."""
-    used = {d for name in names for d in source.variables[name].dims}
-    telling = {
-        other: held
-        for name in names
-        for other, held in coordinates_of(source, source.variables[name], GridOptions()).items()
-    }
-    kept: list[Coordinate] = []
-    labels: dict[str, list[str]] = {}
-    for dim in used:
-        found = labels_of(source, dim)
-        if found:
-            labels[dim] = found
-    for name, variable in source.variables.items():
-        if time_dim in variable.dims:
-            continue
-        attrs = plain_attributes(variable.attrs)
-        if name in telling:
-            kept.append((name, tuple(map(str, telling[name].dims)), telling[name].values, attrs))
-        elif used.intersection(variable.dims) and variable.dtype.kind in "iuf":
-            kept.append((name, variable.dims, source.read(name), attrs))
-    return kept, labels
-
-
-def _time_coordinates(
-    paths: tuple[str, ...], group: str | None, dim: str, files: list[FileTimes]
-) -> list[Coordinate]:
-    """Time and its bounds of all files; in the units of the first where they differ."""
-    parts: list[tuple[npt.NDArray[Any], npt.NDArray[Any] | None]] = []
-    said: list[dict[str, Any]] = []
-    name = bounds_name = ""
-    bounds_dims: tuple[str, ...] = ()
-    for path in paths:
-        with open_source(path, group) as source:
-            coordinate = time_variable(source, dim)
-            if coordinate is None:
-                return []
-            name = coordinate.name
-            said.append(plain_attributes(coordinate.attrs))
-            bounds_name = str(coordinate.attrs.get("bounds", ""))
-            held = source.variables.get(bounds_name)
-            bounds = source.read(bounds_name) if held is not None else None
-            bounds_dims = held.dims if held is not None else bounds_dims
-            parts.append((source.read(name), bounds))
-    attrs = said[0]
-    if any(s.get("units") != attrs.get("units") for s in said):
-        parts = [_recode(f, str(attrs["units"])) for f in files]
-    kept: list[Coordinate] = [(name, (dim,), np.concatenate([p[0] for p in parts]), attrs)]
-    bounds_parts = [p[1] for p in parts if p[1] is not None]
-    if len(bounds_parts) == len(parts):
-        kept.append((bounds_name, bounds_dims, np.concatenate(bounds_parts), {}))
-    else:
-        attrs.pop("bounds", None)
-    return kept
-
-
-def _recode(file: FileTimes, units: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-    if file.dates is None:
-        raise TimeError("time cannot be decoded", where=file.path, fix="mend its units")
-
-    def numbers(dates: list[cftime.datetime]) -> npt.NDArray[np.float64]:
-        return np.asarray(cftime.date2num(dates, units, file.calendar), np.float64)
-
-    bounds = None
-    if file.bounds is not None:
-        bounds = numbers([d for pair in file.bounds for d in pair]).reshape(-1, 2)
-    return numbers(file.dates), bounds

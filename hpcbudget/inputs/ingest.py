@@ -98,6 +98,18 @@ def ingest(
         If the disk is full or the folder cannot be written.
     """
     gathered = gather(sources, variables, group)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        _refuse_existing(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(partial):
+            _refuse_existing(target)  # another process may have finished it meanwhile
+            return _ingest(gathered, partial, target, progress, workers)
+    except OSError as error:
+        raise unwritable(target, error) from error
+
+
+def _refuse_existing(target: Path) -> None:
     if target.exists():
         raise InputError(
             "the target exists",
@@ -105,13 +117,6 @@ def ingest(
             why="an ingested store is never changed in place",
             fix=f"choose another name, or remove it first: rm -r {target}",
         )
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(partial):
-            return _ingest(gathered, partial, target, progress, workers)
-    except OSError as error:
-        raise unwritable(target, error) from error
 
 
 def _ingest(
@@ -190,17 +195,24 @@ def _alone(partial: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BusyError(
-                "another process is writing this store",
-                where=str(partial),
-                fix="wait for it, or choose another name",
-            ) from None
+            raise _busy(partial) from None
         except OSError:
             pass  # a file system without locks
+        # who has just finished has taken its file away: this would be a lock that nobody sees
+        if not (lock.exists() and os.path.samestat(lock.stat(), os.fstat(handle.fileno()))):
+            raise _busy(partial)
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
+
+
+def _busy(partial: Path) -> BusyError:
+    return BusyError(
+        "another process is writing this store",
+        where=str(partial),
+        fix="wait for it, or choose another name",
+    )
 
 
 def _manifest_path(partial: Path) -> Path:

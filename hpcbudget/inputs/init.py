@@ -129,7 +129,14 @@ def _member(candidate: Candidate) -> Iterator[str]:
         yield f"  model: {_plain(candidate.model)}   # realisations of one model share one vote"
     files = f"   # {candidate.count} files" if candidate.count > 1 else ""
     yield f"  paths: {_plain(candidate.pattern)}{files}"
-    if candidate.preset:
+    if candidate.group:
+        yield f"  group: {_plain(candidate.group)}"
+    if candidate.unnamed:
+        yield "  # ? component, one of (several variables of one are a list)"
+        for name in candidate.unnamed:
+            for component in ("land", "ocean", "fossil", "eluc", "fire"):
+                yield f"  # components: {{{component}: {_plain(name)}}}"
+    elif candidate.preset:
         yield f"  preset: {candidate.preset}   # matched; 'hpcbudget check --explain' says why"
         shown = ", ".join(f"{c}: {' + '.join(v)}" for c, v in candidate.components.items())
         yield f"  # of the preset: {shown}"

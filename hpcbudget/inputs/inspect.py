@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpcbudget.errors import InputError
+from hpcbudget.inputs.decode import Decoding
 from hpcbudget.inputs.hdf5 import unwritten_chunks
 from hpcbudget.inputs.notice import Notice
 from hpcbudget.inputs.plausible import suspect_gross, suspect_net
@@ -21,6 +22,12 @@ FILLS: Final = (
     3.4028234663852886e38, -3.4028234663852886e38,
 )  # fmt: skip
 """Numbers that groups write where there is no value."""
+
+OUTLIER = 1000.0
+"""How many times all other values exceeds the one that is taken for a fill value unheard of."""
+
+OUTLIER_SHARE = 0.001
+"""In what part of the cells it must stand."""
 
 SAMPLE_BYTES = 256_000_000
 
@@ -141,7 +148,7 @@ def _undeclared_fills(
     size = np.abs(values)
     with np.errstate(invalid="ignore", over="ignore"):
         top = float(np.nanmax(np.where(np.isfinite(size), size, np.nan), initial=0.0))
-        for raw in FILLS:
+        for raw in (*FILLS, *_repeated_outlier(values, size, top, decoding)):
             decoded = values.dtype.type(raw * decoding.scale + decoding.offset)
             if not np.isfinite(decoded) or abs(decoded) > top:
                 continue
@@ -152,14 +159,28 @@ def _undeclared_fills(
             if count and abs(float(decoded)) > 20 * rest:
                 problems.append(
                     InputError(
-                        f"{raw:g} stands in {count / values.size:.1%} of the cells and is not"
+                        f"{raw:.9g} stands in {count / values.size:.1%} of the cells and is not"
                         " declared as fill value",
                         where=where,
                         why="it would be summed as a flux",
-                        fix=f"fill_value: {raw:g}",
+                        fix=f"fill_value: {raw:.9g}",
                     )
                 )
     return problems
+
+
+def _repeated_outlier(
+    values: npt.NDArray[np.floating], size: npt.NDArray[np.floating], top: float, decoding: Decoding
+) -> list[float]:
+    """Return, in raw numbers, what no usual fill is and yet stands far off in many cells alike."""
+    for value in (-top, top):
+        same = values == value
+        rest = float(np.max(size, where=np.isfinite(size) & ~same, initial=0.0))
+        if same.mean() > OUTLIER_SHARE and top > OUTLIER * rest > 0:
+            raw = (value - decoding.offset) / decoding.scale
+            usual = any(np.isclose(raw, fill, rtol=1e-6, atol=0) for fill in FILLS)
+            return [] if usual else [float(raw)]
+    return []
 
 
 def _never_written(series: Series) -> list[str]:

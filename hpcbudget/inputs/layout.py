@@ -13,6 +13,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from hpcbudget.errors import GridError, InputError
+from hpcbudget.inputs.decode import decoding_of
+from hpcbudget.inputs.labels import find_index, names_along
+from hpcbudget.inputs.registration import refuse_gaps
 from hpcbudget.inputs.source import Index, Source, Variable
 from hpcbudget.options import GridOptions
 from hpcbudget.space.cf_coordinates import is_coordinate
@@ -119,7 +122,8 @@ def lay_out(
         Unknown variable, selection or dimension; no usable grid.
     """
     variable = find_variable(source, name, where)
-    coordinates = coordinates_of(source, variable, options)
+    stored = coordinates_of(source, variable, options)
+    coordinates = {of: _decoded(coordinate, of) for of, coordinate in stored.items()}
     spatial = {str(d) for c in coordinates.values() for d in c.dims}
     told = {k: v for k, v in variable.attrs.items() if k in _TELL_THE_GRID}
     # cells whose places another file or a formula tells have no coordinates of their own here
@@ -145,7 +149,15 @@ def lay_out(
             fixed.append((axis, 0))
             notes.append(f"dimension {dim} of length 1 dropped")
         else:
-            labels = _labels(source, dim, length)
+            if dim.startswith("phony_dim_"):
+                raise GridError(
+                    f"the file does not say which dimensions {name!r} has (plain HDF5)",
+                    where=where,
+                    why="latitudes and longitudes could belong to either of them",
+                    fix="write it as netCDF with dimensions and their coordinates, for example with"
+                    " xarray: Dataset({NAME: (('time', 'lat', 'lon'), values)}, {'lat': ...})",
+                )
+            labels = names_along(source, dim, length)
             shown = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
             raise InputError(
                 f"dimension {dim!r} of length {length} is neither time nor space",
@@ -159,6 +171,8 @@ def lay_out(
     shape = [variable.shape[variable.dims.index(d)] for d in space]
     stub = xr.Variable(space, np.broadcast_to(np.float32(0), shape), told)
     try:
+        if options.corners is None:
+            refuse_gaps(coordinates)
         grid = _grid(name, coordinates, stub, options)
     except GridError as error:
         raise error.at(where) from None
@@ -206,68 +220,6 @@ def time_variable(source: Source, dim: str) -> Variable | None:
     return None
 
 
-def find_index(source: Source, dim: str, length: int, wanted: str | int, where: str) -> int:
-    """Return the index of a label along a dimension.
-
-    Raises
-    ------
-    InputError
-        If the label is not there, or stands for several; or the index is out of range.
-    """
-    labels = _labels(source, dim, length)
-    text = str(wanted).strip()
-    found = [i for i, label in enumerate(labels) if label == text]
-    if not found and isinstance(wanted, str):
-        found = [i for i, label in enumerate(labels) if label.lower() == text.lower()]
-    if len(found) == 1:
-        return found[0]
-    if not found and isinstance(wanted, int) and -length <= wanted < length:
-        return wanted % length
-    near = difflib.get_close_matches(text, labels, n=1)
-    raise InputError(
-        f"{dim}: {'several are' if found else 'none is'} named {text!r}",
-        where=where,
-        fix=(f"did you mean {near[0]!r}? " if near else "")
-        + f"It has {length}: "
-        + (", ".join(labels) if labels else f"indices 0 to {length - 1}"),
-    )
-
-
-def labels_of(source: Source, dim: str) -> list[str]:
-    """Return the names along a dimension that are kept as text, or nothing."""
-    kept = source.attrs.get("labels", {})
-    if isinstance(kept, dict) and dim in kept:
-        return [str(label) for label in kept[dim]]
-    named = [f"{dim}_name", f"{dim}_names", f"{dim}_label", dim]
-    for name in (*named, *(n for n in source.variables if n not in named)):
-        variable = source.variables.get(name)
-        if variable is None or dim not in variable.dims or len(variable.dims) > 2:
-            continue
-        kind = variable.dtype.kind
-        if kind in "iufb" or (len(variable.dims) == 2 and kind != "S"):
-            continue
-        values = source.read(name)
-        if kind == "S" and values.ndim == 2:  # one character per element
-            if variable.dims.index(dim) == 1:
-                values = values.T
-            return [b"".join(row).decode("utf-8", "replace").strip(" \0") for row in values]
-        if values.ndim == 1:
-            return [
-                (v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)).strip(" \0")
-                for v in values.tolist()
-            ]
-    return []
-
-
-def _labels(source: Source, dim: str, length: int) -> list[str]:
-    """Names along a dimension, or the numbers of its coordinate."""
-    names = labels_of(source, dim)
-    own = source.variables.get(dim)
-    if not names and own is not None and own.shape == (length,):
-        names = [f"{v:g}" if isinstance(v, float) else str(v) for v in source.read(dim).tolist()]
-    return names
-
-
 def time_dim_of(source: Source, variable: Variable) -> str | None:
     """Return the time dimension of a variable, by its coordinate or its name."""
     named = None
@@ -289,7 +241,7 @@ def time_dim_of(source: Source, variable: Variable) -> str | None:
 def coordinates_of(
     source: Source, variable: Variable, options: GridOptions
 ) -> dict[str, xr.Variable]:
-    """Return what tells the grid of a variable, read whole.
+    """Return what tells the grid of a variable, read whole and as it is stored.
 
     Latitudes and longitudes with their bounds, the grid mapping, and a mesh with its nodes.
     """
@@ -324,6 +276,15 @@ def coordinates_of(
         if name not in bare
     }
     return read | {n: xr.Variable((), 0, dict(source.variables[n].attrs)) for n in bare}
+
+
+def _decoded(coordinate: xr.Variable, name: str) -> xr.Variable:
+    """Return a coordinate with NaN for fill values, packed numbers unpacked; indices as stored."""
+    attrs = coordinate.attrs
+    if coordinate.dtype.kind != "f" and "scale_factor" not in attrs:
+        return coordinate
+    decoding = decoding_of(attrs, coordinate.dtype, (), name)
+    return xr.Variable(coordinate.dims, decoding(np.array(coordinate.values)), attrs)
 
 
 def spatial_dims(source: Source, variable: Variable) -> set[str]:

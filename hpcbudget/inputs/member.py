@@ -19,6 +19,7 @@ from hpcbudget.inputs.opened import OpenedFile, Request, check_alike, decoding_n
 from hpcbudget.inputs.paths import find_files
 from hpcbudget.inputs.plain import plain_attributes
 from hpcbudget.inputs.preset import Preset, best_fit, fit, load_preset
+from hpcbudget.inputs.registration import suspect_edges, suspect_places
 from hpcbudget.inputs.series import Series, SeriesKey
 from hpcbudget.inputs.source import open_source
 from hpcbudget.inputs.store import MovingFraction, Part, Store, units_along_time
@@ -195,6 +196,11 @@ class Member:
         weights = find_weights(first, times, request.grid, refs, self.root)
         self.warnings.extend(Notice(self.where, text) for text in weights.warnings)
         grid = first.layout.grid
+        self.warnings.extend(
+            Notice(self.where, odd, paths[0])
+            for odd in (suspect_edges(grid), suspect_places(grid))
+            if odd
+        )
         shown = paths[0] if len(paths) == 1 else f"{len(paths)} files, {paths[0]} .. {paths[-1]}"
         history = (
             *filter(None, [self.preset_note]),

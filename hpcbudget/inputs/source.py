@@ -75,12 +75,15 @@ class Source(ABC):
     attrs : mapping
         Global attributes.
     variables : mapping of str to Variable
+    groups : tuple of str
+        Groups within, as far as netCDF tells them.
     """
 
     path: str
     engine: Engine
     attrs: Mapping[str, Any]
     variables: Mapping[str, Variable]
+    groups: tuple[str, ...] = ()
 
     @abstractmethod
     def read(self, name: str, index: Index = ()) -> npt.NDArray[Any]:
@@ -150,6 +153,7 @@ class NetcdfSource(Source):
                 self.attrs = {k: held.getncattr(k) for k in held.ncattrs()}
                 self._held = self._visible(held)
                 self.variables = {n: _describe(v) for n, v in self._held.items()}
+                self.groups = tuple(held.groups)
             except BaseException:
                 self._root.close()
                 raise

@@ -28,9 +28,11 @@ _SINCE = re.compile(
     re.IGNORECASE,
 )
 _DECIMAL_YEARS = re.compile(
-    r"^\s*(decimal[ _]?years?|fractional[ _]?years?|years?( a\.?d\.?| ce)?|yr|calendar years?)\s*$",
+    r"^\s*(yyyy|(decimal|fractional)[ _]?years?|years?( a\.?d\.?| ce)?|yr|calendar years?)\s*$",
     re.IGNORECASE,
 )
+_SLASHES = re.compile(r"(since\s+\d{4})/(\d{1,2})/(\d{1,2})", re.IGNORECASE)
+_YEAR_LAST = re.compile(r"since\s+\d{1,2}[-/. ]\d{1,2}[-/. ]\d{4}\b", re.IGNORECASE)
 _DIGITS = re.compile(r"^\s*(?:day|month|year)?\s*(?:as\s+)?%?y{1,4}%?m{1,2}(?P<day>%?d{0,2})", re.I)
 
 
@@ -42,7 +44,8 @@ def canonical_calendar(name: str | None, where: str) -> str:
     TimeError
         If cftime does not know the calendar.
     """
-    text = (name or "standard").strip().lower()
+    text = re.sub(r"[\s_-]+", "_", (name or "standard").strip().lower())
+    text = re.sub(r"^(360|365|366)_?(days?)?$", r"\1_day", text).replace("no_leap", "noleap")
     if text not in CALENDARS:
         raise TimeError(
             f"unknown calendar {name!r}",
@@ -79,7 +82,10 @@ def decode_stamps(
     >>> decode_stamps(np.array([0.5, 13.0]), "months since 1960-01-01", "noleap", "")[1].isoformat()
     '1961-02-01T00:00:00'
     """
-    fix = "time: {units: 'days since 1850-01-01'} or time: {start: '1959-01'} says what they are"
+    fix = (
+        "time: {units: 'days since 1850-01-01'} ('months since 1959-01', 'decimal year', 'YYYYMM')"
+        " or time: {start: '1959-01'} says what they are"
+    )
     if values.dtype.kind not in "iuf":
         raise TimeError(f"time values are {values.dtype}, not numbers", where=where, fix=fix)
     numbers = values.ravel()
@@ -99,12 +105,21 @@ def decode_stamps(
             why="its numbers cannot be turned into dates",
             fix=fix,
         )
+    units = _SLASHES.sub(r"\1-\2-\3", units)
+    if match := _YEAR_LAST.search(units):
+        raise TimeError(
+            f"the reference date of {units!r} does not begin with its year",
+            where=where,
+            why="day and month cannot be told apart, and a year 1 would be read",
+            fix="time: {units: 'days since YYYY-MM-DD'} with that date",
+        )
     try:
         if match := _SINCE.match(units):
             return _since_month(numbers, match, calendar)
         if _DECIMAL_YEARS.match(units):
             months = numbers.astype(np.float64) * 12.0
-            return [_at_month(float(p), calendar) for p in months]
+            rounding = 12.0 * _spacing(numbers)
+            return [_at_month(float(p), calendar, rounding) for p in months]
         if match := _DIGITS.match(units):
             return [_from_digits(float(v), bool(match["day"]), calendar) for v in numbers]
         dates = cftime.num2date(
@@ -114,9 +129,14 @@ def decode_stamps(
             only_use_cftime_datetimes=True,
             only_use_python_datetimes=False,
         )
-    except (ValueError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError) as error:  # cftime raises all of them
+        zero = (
+            "time: {calendar: proleptic_gregorian} has a year 0; " if "zero" in str(error) else ""
+        )
         raise TimeError(
-            f"time units {units!r} ({calendar}) cannot be decoded: {error}", where=where, fix=fix
+            f"time units {units!r} ({calendar}) cannot be decoded: {error}",
+            where=where,
+            fix=zero + fix,
         ) from None
     return list(dates)
 
@@ -149,19 +169,28 @@ def _since_month(
     """Positions in calendar months: no month or year has a fixed length here."""
     scale = 12.0 if "y" in match["unit"].lower() else 1.0
     month, day = int(match["month"] or 1), int(match["day"] or 1)
-    cftime.datetime(int(match["year"]), month, day, calendar=calendar)  # refuses what is no date
+    # refuses what is no date; a year 0 counts like any leap year here, and cftime warns of it
+    cftime.datetime(int(match["year"]) or 4, month, day, calendar=calendar)
     origin = int(match["year"]) * 12 + (month - 1) + (day - 1) / 31.0
-    return [_at_month(origin + float(v) * scale, calendar) for v in numbers]
+    rounding = scale * _spacing(numbers)
+    return [_at_month(origin + float(v) * scale, calendar, rounding) for v in numbers]
 
 
-def _at_month(position: float, calendar: str) -> cftime.datetime:
+def _spacing(numbers: npt.NDArray[Any]) -> float:
+    """Return how far apart neighbours of the numbers' own type are: what they are rounded to."""
+    return float(np.spacing(np.abs(numbers).max(initial=1))) if numbers.dtype.kind == "f" else 0.0
+
+
+def _at_month(position: float, calendar: str, rounding: float) -> cftime.datetime:
     """Date at a position in months since year 0; the fraction is one of that month's length."""
-    whole = int(np.floor(position + 1e-4))  # 1/12 of a year, written with few digits
+    near = max(rounding, 1e-4)  # 1/12 of a year, written with few digits
+    whole = int(np.floor(position + near))
     year, month = divmod(whole, 12)
     fraction = max(position - whole, 0.0)
     seconds = round(fraction * month_days(year, month + 1, calendar) * 86400)
     first = cftime.datetime(year, month + 1, 1, calendar=calendar)
-    return first + np.timedelta64(seconds, "s").astype(object) if seconds > 300 else first
+    at_first = seconds <= max(300, near * 31 * 86400)
+    return first if at_first else first + np.timedelta64(seconds, "s").astype(object)
 
 
 def _from_digits(value: float, with_day: bool, calendar: str) -> cftime.datetime:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpcbudget.errors import TimeError
+from hpcbudget.inputs.places import check_months, check_years
 from hpcbudget.inputs.spells import axis_of_spells, edges_of_stamps
 from hpcbudget.inputs.stamps import linear_seconds
 from hpcbudget.inputs.times import DAY, Float64, TimeAxis
@@ -86,11 +87,13 @@ def _whole(
     months = np.array([d.year * 12 + d.month - 1 for d in dates], np.int64)
     if resolution == "year":
         _check_consecutive(months // 12, lambda v: f"{v:04d}", where)
+        if lengths is None:
+            check_years(months // 12, dates, calendar, where)
         axis = TimeAxis.of_years(months // 12, calendar)
     else:
         _check_consecutive(months, _month_name, where)
         if lengths is None:
-            _check_begin(months, dates, where)
+            check_months(months, dates, calendar, where)
         axis = TimeAxis.of_months(months, calendar)
     if lengths is not None:
         off = np.flatnonzero(np.abs(lengths - axis.seconds) > 1.5 * DAY)
@@ -103,21 +106,6 @@ def _whole(
                 fix="check the calendar and the bounds, or declare time: {resolution: ...}",
             )
     return axis
-
-
-def _check_begin(months: npt.NDArray[np.int64], dates: Dates, where: str) -> None:
-    """Refuse whole years of stamps at month beginnings that start with February."""
-    at_begin = all(d.day == 1 and (d.hour, d.minute, d.second) == (0, 0, 0) for d in dates)
-    if at_begin and months[0] % 12 == 1 and months.size % 12 == 0:
-        year = int(months[0]) // 12
-        raise TimeError(
-            f"stamps are month beginnings from {_month_name(int(months[0]))} to"
-            f" {_month_name(int(months[-1]))}: the end of January or the start of February?",
-            where=where,
-            why="every flux could be one month off",
-            fix=f"time: {{start: '{year:04d}-01'}} if they are ends,"
-            f" time: {{start: '{year:04d}-02'}} if they are beginnings",
-        )
 
 
 def _short(
@@ -231,8 +219,9 @@ def _check_consecutive(
         "time steps: " + "; ".join(parts),
         where=where,
         why="totals would miss or double those months",
-        fix="add the missing files or remove the doubled ones;"
-        " time: {start: 'YYYY-MM'} if the steps are consecutive and only the stamps are wrong",
+        fix="add the missing files or remove the doubled ones; time: {calendar: noleap} (360_day)"
+        " if the file leaves its calendar out; time: {start: 'YYYY-MM'} if the steps are"
+        " consecutive and only the stamps are wrong",
     )
 
 

@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hpcbudget.errors import HpcBudgetError, InputError, Problems
+from hpcbudget.errors import HpcBudgetError, InputError, Problems, UnitsError
+from hpcbudget.inputs.file_groups import SUFFIXES, files_below, group_files, month_in_name
 from hpcbudget.inputs.flux import define_flux
 from hpcbudget.inputs.layout import time_dim_of
 from hpcbudget.inputs.preset import Preset, fit, shipped_presets
 from hpcbudget.inputs.source import Source, Variable, open_source
-from hpcbudget.inputs.units import parse_units
+from hpcbudget.inputs.units import parse_area, parse_units
 from hpcbudget.options import FluxOptions
-
-SUFFIXES: Final = (".nc", ".nc4", ".cdf", ".h5", ".zarr")
 
 _COMPONENTS: Final = (
     ("fossil", r"foss|fff|ffco2|anthropogenic|cement"),
     ("eluc", r"luc\b|land.?use"),
-    ("ocean", r"ocean|ocn|fgco2|air.?sea|sfco2_sea"),
+    ("ocean", r"ocean|ocn|fgco2|fg.co2|air.?sea|sea.?air|sfco2_sea"),
     ("land", r"\bnbp|\bnee|\bnep|bio|lnd|land|terrest"),
 )
 _QUESTIONS: Final = ("sign", "species", "area_basis")
@@ -43,6 +42,8 @@ class Candidate:
         Proposed name of the model where the name ends in a realisation (``_r1``).
     family : str
         Proposed family.
+    group : str or None
+        Group of the file that holds the variables.
     pattern : str
         Path or glob below the folder.
     count : int
@@ -50,17 +51,20 @@ class Candidate:
     preset : str or None
         The shipped preset that the first file matches best.
     components : mapping of str to tuple of str
-        Component to its variables; empty where the preset names them.
+        Component to its variables; empty where their names tell no component.
     known : tuple of str
         What metadata and preset say of the flux.
     open : mapping of str to tuple of str
         Fact that must be declared (``sign``, ...) and the choices, as lines of YAML.
+    unnamed : tuple of str
+        The fluxes of a file none of which tells what it is a flux of.
     notes : tuple of str
         What a user should look at.
     """
 
     name: str
     model: str | None
+    group: str | None
     family: str
     pattern: str
     count: int
@@ -68,6 +72,7 @@ class Candidate:
     components: Mapping[str, tuple[str, ...]]
     known: tuple[str, ...]
     open: Mapping[str, tuple[str, ...]]
+    unnamed: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -107,7 +112,7 @@ def survey(folder: Path) -> Survey:
     """
     if not folder.is_dir():
         raise InputError("no such folder", where=str(folder), fix="give the folder of your files")
-    files = sorted(_files(folder))
+    files = sorted(files_below(folder))
     if not files:
         raise InputError(
             f"no NetCDF file or zarr store ({', '.join(SUFFIXES)})",
@@ -117,7 +122,7 @@ def survey(folder: Path) -> Survey:
     candidates: list[Candidate] = []
     problems: list[str] = []
     ignored: list[str] = []
-    for pattern, members in _groups(folder, files, problems).items():
+    for pattern, members in group_files(folder, files, problems).items():
         try:
             found = _candidate(pattern, members)
         except HpcBudgetError as error:
@@ -127,81 +132,38 @@ def survey(folder: Path) -> Survey:
             ignored.append(pattern)
             continue
         candidates.append(found)
-        problems += [f"{found.name}: {fact} must be declared" for fact in found.open]
+        asked = [*found.open, *(["the component"] if found.unnamed else [])]
+        problems += [f"{found.name}: {fact} must be declared" for fact in asked]
         problems += [f"{found.name}: {note[2:]}" for note in found.notes if note.startswith("? ")]
     ordered = sorted(_unique(candidates), key=lambda c: (c.family, c.name))
     return Survey(folder, tuple(ordered), tuple(problems), tuple(ignored))
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield stores and files; what lies inside a store is not looked at."""
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
-        if path.suffix in SUFFIXES:
-            yield path
-        elif path.is_dir():
-            marked = any((path / mark).exists() for mark in ("zarr.json", ".zgroup"))
-            yield from [path] if marked else _files(path)
-
-
-def _groups(folder: Path, files: Iterable[Path], problems: list[str]) -> dict[str, list[Path]]:
-    """Files of one member by a glob: names that differ in a date, times that differ too."""
-    alike: dict[str, list[Path]] = {}
-    for path in files:
-        relative = path.relative_to(folder).as_posix()
-        stem, dot, suffix = relative.rpartition(".")
-        alike.setdefault(re.sub(r"\d{4,}([-_]\d{4,})*", "*", stem) + dot + suffix, []).append(path)
-    groups: dict[str, list[Path]] = {}
-    for pattern, members in alike.items():
-        if len(members) > 1 and _follow_each_other(members, problems):
-            groups[pattern] = members
-        else:
-            groups.update({m.relative_to(folder).as_posix(): [m] for m in members})
-    return groups
-
-
-def _follow_each_other(files: list[Path], problems: list[str]) -> bool:
-    starts = []
-    for path in files:
-        try:
-            with open_source(str(path)) as source:
-                starts.append((tuple(sorted(source.variables)), _start(source)))
-        except HpcBudgetError as error:
-            problems.append(f"{path}: {error.what}")
-            return False
-    return len({names for names, _ in starts}) == 1 and len({s for _, s in starts}) == len(files)
-
-
-def _start(source: Source) -> str:
-    for variable in source.variables.values():
-        if "since" in str(variable.attrs.get("units", "")) and variable.shape != (0,):
-            first = source.read(variable.name).ravel()[0]
-            return f"{first} {variable.attrs['units']}"
-    return "no time"
-
-
 def _candidate(pattern: str, files: list[Path]) -> Candidate | None:
     """Return what a group of files seems to be, or None if it holds no flux."""
-    with open_source(str(files[0])) as source:
+    group = _group(str(files[0]))
+    with open_source(str(files[0]), group) as source:
         matching = [f for f in (fit(p, source) for p in shipped_presets()) if f.matches]
         most = max((len(f.met) for f in matching), default=0)
         best = [f.preset for f in matching if len(f.met) == most]
         preset = best[0] if len(best) == 1 else None
+        left: list[str] = []
         notes = [f"several presets match: {', '.join(p.name for p in best)}"] * (len(best) > 1)
         if preset is not None:
             components = _of_preset(preset, source)
         else:
             components, left = _by_name(source)
-            if left:
+            if left and components:
                 notes.append(f"other fluxes in the file: {', '.join(left)}")
-        if not components:
+        unnamed = tuple(left) if not components else ()
+        if not components and not unnamed:
             return None
-        known, questions = _meaning(source, components, preset)
+        known, questions = _meaning(source, components or {"": unnamed[:1]}, preset)
         notes += _fields_beside(source)
-        fields = [source.variables[n] for names in components.values() for n in names]
+        named = [n for names in components.values() for n in names] or list(unnamed)
+        fields = [source.variables[n] for n in named]
         if any(time_dim_of(source, field) is None for field in fields):
-            notes.append("? no time in the file; declare  time: {mean_over: [FIRST, LAST]}")
+            notes.append(f"? no time in the file; declare  {_time_to_declare(files)}")
         dims = {dim for field in fields for dim in field.dims}
         notes += [
             f"dimension {dim}: one member each, with select: {{{dim}: ...}}"
@@ -214,6 +176,7 @@ def _candidate(pattern: str, files: list[Path]) -> Candidate | None:
     return Candidate(
         name=name,
         model=realisation[1] if realisation else None,
+        group=group,
         family=_family(components, told),
         pattern=pattern,
         count=len(files),
@@ -221,8 +184,30 @@ def _candidate(pattern: str, files: list[Path]) -> Candidate | None:
         components=components,
         known=known,
         open=questions,
+        unnamed=unnamed,
         notes=tuple(notes),
     )
+
+
+def _group(path: str) -> str | None:
+    """Return the first group that holds fluxes, of a file that has none outside its groups."""
+    with open_source(path) as source:
+        if any(_is_flux(source, variable) for variable in source.variables.values()):
+            return None
+        names = source.groups
+    for name in names:
+        with open_source(path, name) as source:
+            if any(_is_flux(source, variable) for variable in source.variables.values()):
+                return name
+    return None
+
+
+def _time_to_declare(files: list[Path]) -> str:
+    """Return the YAML that answers for files without time; names of months give their first."""
+    first = month_in_name(files[0]) if len(files) > 1 else None
+    if first is None:
+        return "time: {mean_over: [FIRST, LAST]}"
+    return f"time: {{start: '{first // 12}-{first % 12 + 1:02d}'}}"
 
 
 def _of_preset(preset: Preset, source: Source) -> dict[str, tuple[str, ...]]:
@@ -257,7 +242,8 @@ def _component(text: str) -> Iterator[str]:
 
 def _is_flux(source: Source, variable: Variable) -> bool:
     """Whether a variable is a field or zonal series with units of a carbon flux."""
-    if variable.dtype.kind != "f" or not variable.dims or max(variable.shape, default=0) < 2:
+    packed = variable.dtype.kind in "iu" and "scale_factor" in variable.attrs
+    if not (variable.dtype.kind == "f" or packed) or max(variable.shape, default=0) < 2:
         return False
     space = [d for d in variable.dims if d != time_dim_of(source, variable)]
     try:
@@ -297,12 +283,19 @@ def _question(problem: HpcBudgetError) -> dict[str, tuple[str, ...]]:
 
 def _fields_beside(source: Source) -> Iterator[str]:
     for variable in source.variables.values():
-        units = str(variable.attrs.get("units", "")).replace(" ", "").replace("^", "").lower()
         standard = str(variable.attrs.get("standard_name", ""))
-        if standard == "cell_area" or (units == "m2" and len(variable.dims) > 1):
+        if standard == "cell_area" or (len(variable.dims) > 1 and _is_area(variable)):
             yield f"cell areas in the file: cell_area: {{paths: ..., variable: {variable.name}}}"
         if standard in ("land_area_fraction", "sea_area_fraction"):
             yield f"land or sea fraction in the file: {variable.name}"
+
+
+def _is_area(variable: Variable) -> bool:
+    try:
+        parse_area(str(variable.attrs.get("units", "")))
+    except UnitsError:
+        return False
+    return True
 
 
 def _family(components: Iterable[str], told: str) -> str:

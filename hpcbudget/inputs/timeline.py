@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hpcbudget.errors import TimeError
 from hpcbudget.inputs.layout import time_variable
-from hpcbudget.inputs.source import Source
+from hpcbudget.inputs.source import Source, Variable
 from hpcbudget.inputs.stamps import canonical_calendar, decode_stamps
 from hpcbudget.inputs.steps import axis_of_dates
 from hpcbudget.inputs.times import TimeAxis
@@ -69,15 +69,34 @@ def read_times(
     units = options.units or (str(attrs["units"]) if "units" in attrs else None)
     place = f"{where}, time {coordinate.name}"
     dates = decode_stamps(source.read(coordinate.name), units, calendar, place)
-    bounds: Bounds | None = None
-    name = str(attrs.get("bounds", ""))
-    held = source.variables.get(name)
-    if held is not None and held.shape == (n, 2):
-        flat = decode_stamps(source.read(name), units, calendar, f"{where}, time bounds {name}")
-        bounds = list(zip(flat[::2], flat[1::2], strict=True))
+    bounds = _bounds(source, coordinate, n, dates, units, calendar, where)
     if bounds is None and n > 1:
         _check_yearly_ends(source.read(coordinate.name).ravel(), dates, place)
     return FileTimes(source.path, n, calendar, dates, bounds)
+
+
+def _bounds(
+    source: Source,
+    coordinate: Variable,
+    n: int,
+    dates: list[cftime.datetime],
+    units: str | None,
+    calendar: str,
+    where: str,
+) -> Bounds | None:
+    """Read the bounds that the file names, or that have the usual name and hold the stamps."""
+    named = str(coordinate.attrs.get("bounds", ""))
+    usual = [coordinate.name + suffix for suffix in ("_bnds", "_bounds", "_bound")]
+    for name in [named] if named else usual:
+        held = source.variables.get(name)
+        if held is None or held.shape != (n, 2) or held.dtype.kind not in "iuf":
+            continue
+        flat = decode_stamps(source.read(name), units, calendar, f"{where}, time bounds {name}")
+        bounds = list(zip(flat[::2], flat[1::2], strict=True))
+        hold = all(b < e and b <= d <= e for d, (b, e) in zip(dates, bounds, strict=True))
+        if named or hold:
+            return bounds
+    return None
 
 
 def join_times(

@@ -48,7 +48,7 @@ day = 86400 * second = d
 month = [month] = _ = mon = mth = mo
 year = [year] = yr = y = a = annum
 degree = [latitude] = deg = degree_latitude = degree_lat = degree_north
-cell = [cell] = gridcell = gridbox = pixel = box
+cell = [cell] = gridcell = gridbox = grid = pixel = box
 """
 
 _DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−–₂µμ·×", "0123456789---2uu  ")
@@ -61,6 +61,9 @@ _SPECIES = re.compile(
     r"(?![A-Za-z0-9])"
 )
 _POWER = re.compile(r"(?<![\w.])([A-Za-z_]+)(?:\^|\*\*)?\(?([+-]?\d+)\)?")
+_SQUARE = re.compile(
+    r"\b(?:square|sq\.?)[\s_]*((?:centi|kilo)?met(?:er|re)s?|m|cm|km)\b", re.IGNORECASE
+)
 _FIX = (
     "give the units in the configuration (flux: {units: ...}), for example 'kg C m-2 s-1',"
     " 'mol m-2 s-1', 'kg CO2 m-2 month-1', 'Pg C yr-1'"
@@ -184,10 +187,15 @@ def _normalise(text: str) -> tuple[str, Literal["C", "CO2"] | None]:
     """Return `text` in pint's notation without the substance, and the substance."""
     plain = text.strip().translate(_DIGITS)
     plain = re.sub(r"\\(?:mathrm|text|rm|,|;)|[${}\\]", " ", plain)
+    plain = re.sub(r"^\(([^()]*)\)$", r"\1", plain.strip())  # all of it in brackets
     plain = re.sub(r"\s*\^\s*", "^", plain)
+    plain = re.sub(r"(?<=[A-Za-z]) (?=-[1-9]\b)", "", plain)  # m -2
+    plain = re.sub(r"(?<=[A-Za-z]-[1-9])(?=[A-Za-z])", " ", plain)  # m-2s-1
+    plain = re.sub(r"(?<=[gl]C)(?=m\^?-2)", " ", plain)  # gCm-2, molCm-2
+    plain = re.sub(r"^10-(?=\d)", "10^-", plain)
     plain = re.sub(r"\bmolec\b\.?", "molecule", plain)
     plain = re.sub(r"\bgrid[\s_-]?(cell|box|point)s?\b", "cell", plain, flags=re.IGNORECASE)
-    plain = re.sub(r"\bsquare\s+(m|met(?:er|re)s?|cm|km)\b", r"\1^2", plain)
+    plain = _SQUARE.sub(r"\1^2", plain)
     plain = re.sub(r"\s+per\s+", "/", plain, flags=re.IGNORECASE)
     plain = re.sub(r"(?<=[A-Za-z0-9)])\.(?=[A-Za-z(])", " ", plain)
     found: set[Literal["C", "CO2"]] = set()
@@ -199,7 +207,12 @@ def _normalise(text: str) -> tuple[str, Literal["C", "CO2"] | None]:
 
     plain = _SPECIES.sub(take, plain)
     plain = re.sub(r"\b([Kk])([Gg])\b", "kg", plain)
-    plain = re.sub(r"\b(Mol|Mole|Second|Year|Month|Day|Hour|Meter|Gram)(s?)\b", _lower, plain)
+    plain = re.sub(
+        r"\b(Mol|Mole|Second|Year|Month|Day|Hour|Meter|(?:Peta|Tera|Giga|Mega|Kilo)?(?:gram|tonne|ton)"
+        r"|Gram)(s?)\b",
+        _lower,
+        plain,
+    )
     plain = _POWER.sub(r"\1^(\2)", plain)
     plain = re.sub(r"\s*([/*^()])\s*", r"\1", plain.strip())
     plain = re.sub(r"\)(?=[A-Za-z])|(?<=\w)\((?=[A-Za-z])", _times, plain)

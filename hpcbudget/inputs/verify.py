@@ -15,7 +15,7 @@ from hpcbudget.inputs.source import Index, NetcdfSource, Source, open_source
 from hpcbudget.inputs.zarr_source import ZarrSource
 from hpcbudget.processes import spread
 
-Kind = Literal["missing", "corrupt", "unreadable"]
+Kind = Literal["missing", "corrupt"]
 READ_BYTES = 64_000_000
 
 Piece = tuple[str, str, Index]
@@ -31,7 +31,7 @@ class Defect:
     store, variable : str
     place : str
         Chunk, shard or range of indices.
-    kind : {"missing", "corrupt", "unreadable"}
+    kind : {"missing", "corrupt"}
     detail : str
     """
 
@@ -54,7 +54,7 @@ class Verification:
     ----------
     store : str
     variables, objects : int
-        Numbers of what was read.
+        Numbers of what was read: of variables, those that hold numbers along some dimension.
     read_bytes : int
         Decoded.
     defects : tuple of Defect
@@ -108,12 +108,11 @@ def verify(path: str, *, group: str | None = None, workers: int = 1) -> Verifica
         ]
         pieces = [(name, *piece) for name in names for piece in _pieces(source, name)]
         bundles = list(_bundles(source, pieces))
-        held = len(source.variables)
     found = list(spread(partial(_read, path=path, group=group), bundles, workers))
     corrupt = [defect for defects, _ in found for defect in defects]
     by_variable = sorted([*missing, *corrupt], key=lambda defect: names.index(defect.variable))
     read = sum(size for _, size in found)
-    return Verification(path, held, len(pieces), read, tuple(by_variable))
+    return Verification(path, len(names), len(pieces), read, tuple(by_variable))
 
 
 def _read(bundle: tuple[Piece, ...], path: str, group: str | None) -> tuple[list[Defect], int]:

@@ -41,11 +41,11 @@ def map_rows(plan: MapsPlan, fluxes: xr.Dataset, closure: ClosureOptions) -> lis
     """
     worst: dict[tuple[str, str, str, str], float] = {}
     for name, value in [*_members(plan, fluxes), *_ensembles(plan)]:
-        worst[name] = max(worst.get(name, 0.0), value)
-    foreign = {key for key, how in plan.weights.items() if ": native" not in how}
+        worst[name] = float(np.maximum(worst.get(name, 0.0), value))  # NaN stays, and fails
+    foreign = {(key.family, key.member, key.component) for key in plan.foreign}
     rows: list[Row] = []
     for name, value in sorted(worst.items()):
-        regridded = name[-1] == AFTER and "/".join(name[:-1]) in foreign
+        regridded = name[-1] == AFTER and name[:-1] in foreign
         tolerance = closure.foreign_weights if regridded else closure.tolerance
         rows.append((*name, value, tolerance, value <= tolerance))
     return rows

@@ -52,6 +52,8 @@ class MapsPlan:
     tiles : tuple of Tile
     weights : dict of str to str
         By member and component, how its cells are handed over to the common grid.
+    foreign : frozenset of MemberKey
+        Whose weights, or those of a term of theirs, ESMF or a file made.
     left_out : tuple of str
         Members without maps, and why.
     peak_bytes : int
@@ -63,6 +65,7 @@ class MapsPlan:
     units: tuple[MemberUnit, ...]
     tiles: tuple[Tile, ...]
     weights: dict[str, str]
+    foreign: frozenset[MemberKey]
     left_out: tuple[str, ...]
     peak_bytes: int
 
@@ -180,7 +183,7 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
         config.periods,
         [(one.times, one.steps) for terms in series.values() for one in terms],
     )
-    remaps, described, domain_bytes = _remaps(config, options, series, grid, out)
+    remaps, described, foreign, domain_bytes = _remaps(config, options, series, grid, out)
     averager = Averager(
         out,
         series,
@@ -212,6 +215,7 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
         "min_valid": options.min_valid,
         "span_rule": config.statistics.span,
         "ddof": config.statistics.ddof,
+        **{f"ddof_of_{f}": n for f, n in sorted(config.statistics.ddof_by_family.items())},
         "grid": grid.describe(),
         # text: other formats have no attributes within attributes
         "weights": "\n".join(f"{key}: {how}" for key, how in described.items()),
@@ -241,7 +245,7 @@ def plan_maps(config: Config, catalogue: Catalogue, out: Path) -> MapsPlan:
             why="the worker would be killed in the middle of a member",
             fix="raise engine.memory_gb, choose a coarser maps.grid or smaller maps.tile_mb",
         )
-    return MapsPlan(averager, reducer, units, tiles, described, left_out, peak)
+    return MapsPlan(averager, reducer, units, tiles, described, foreign, left_out, peak)
 
 
 def _remaps(
@@ -250,21 +254,24 @@ def _remaps(
     series: dict[MemberKey, tuple[Series, ...]],
     grid: Grid,
     out: Path,
-) -> tuple[dict[MemberKey, tuple[str, ...]], dict[str, str], int]:
+) -> tuple[dict[MemberKey, tuple[str, ...]], dict[str, str], frozenset[MemberKey], int]:
     names: dict[MemberKey, tuple[str, ...]] = {}
     described: dict[str, str] = {}
+    foreign: set[MemberKey] = set()
     largest = 0
     choose = choose_weights(options, grid, config.data_root)
     for key, terms in series.items():
         own: list[str] = []
-        for one in terms:
-            weights, how = choose(key.member, one.grid)
-            remap = Remap.build(weights, *one.measure(config.radius_m))
+        chosen = [choose(key.member, one.grid) for one in terms]
+        for one, found in zip(terms, chosen, strict=True):
+            remap = Remap.build(found.weights, *one.measure(config.radius_m))
             own.append(remap.save(out / "domains"))
             largest = max(largest, remap.nbytes)
-            described[str(key)] = how
         names[key] = tuple(own)
-    return names, described, largest
+        described[str(key)] = "; ".join(dict.fromkeys(found.described for found in chosen))
+        if any(found.foreign for found in chosen):
+            foreign.add(key)
+    return names, described, frozenset(foreign), largest
 
 
 def _fingerprints(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from hpcbudget.options import MapsOptions
 from hpcbudget.space.grid import Grid
@@ -11,7 +12,25 @@ from hpcbudget.space.overlap import BoxOverlap
 from hpcbudget.space.weight_cache import cached_weights
 from hpcbudget.space.weights import Weights
 
-Choose = Callable[[str, Grid], tuple[Weights, str]]
+
+class Chosen(NamedTuple):
+    """Weights of a member's grid.
+
+    Attributes
+    ----------
+    weights : Weights
+    described : str
+        Which they are.
+    foreign : bool
+        Whether ESMF or a file made them, not we.
+    """
+
+    weights: Weights
+    described: str
+    foreign: bool
+
+
+Choose = Callable[[str, Grid], Chosen]
 
 
 def choose_weights(options: MapsOptions, destination: Grid, root: Path) -> Choose:
@@ -28,9 +47,9 @@ def choose_weights(options: MapsOptions, destination: Grid, root: Path) -> Choos
     root : Path
         What relative paths of weights files start from.
     """
-    made: dict[tuple[str, str], tuple[Weights, str]] = {}
+    made: dict[tuple[str, str], Chosen] = {}
 
-    def choose(member: str, grid: Grid) -> tuple[Weights, str]:
+    def choose(member: str, grid: Grid) -> Chosen:
         how = options.weights.get(member, options.backend)
         key = how, grid.content_hash()
         if key not in made:
@@ -40,7 +59,7 @@ def choose_weights(options: MapsOptions, destination: Grid, root: Path) -> Choos
             shown = {"native": f"native, {kind}, {edges}", "xesmf": "xesmf"}.get(how, how)
             mismatch = weights.area_mismatch
             off = f"; cell areas differ by up to {mismatch:.1e}" if mismatch else ""
-            made[key] = weights, f"{grid.describe()}: {shown}{off}"
+            made[key] = Chosen(weights, f"{grid.describe()}: {shown}{off}", how != "native")
         return made[key]
 
     return choose

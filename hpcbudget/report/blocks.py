@@ -12,6 +12,7 @@ from hpcbudget.report.numbers import flux_text, mean_text, plain_text, spread_te
 from hpcbudget.report.places import BANDS, find_region
 from hpcbudget.report.run import Run
 from hpcbudget.report.style import COMPONENT_LABELS, component_label, family_rank, family_style
+from hpcbudget.science.ensemble import PROCESS
 
 MOST_ROWS = 600
 """A page carries at most this many rows of one table; the file has them all."""
@@ -128,8 +129,7 @@ def headline_table(run: Run, period: str) -> Table | None:
                 cells.append(Cell("–", "", "number"))
                 continue
             row = by_region[region]
-            pairs = " pairs" if family == "process" else ""
-            note = f"{row['verdict']}, n = {int(row['n'])}{pairs}"
+            note = f"{row['verdict']}, n = {int(row['n'])}" + " pairs" * (family == PROCESS)
             cells.append(number(row["mean"], mean_text(row["mean"], row["sd"]), note))
         rows.append(tuple(cells))
     headers = ("Component", "Method", *(BANDS[name] for name, _ in columns))
@@ -172,15 +172,17 @@ def reconciliation_block(run: Run) -> Table | None:
         return None
     newest = frame["period"].astype(str) == run.period
     frame = pd.concat([frame[newest], frame[~newest]])
+    paired = {c for c, families in run.rules.bottom_up.items() if PROCESS in families}
     rows = [
         (
             word(component_label(row["component"])), word(row["region"]), word(str(row["period"])),
             number(row["top_down_mean"], mean_text(row["top_down_mean"], row["top_down_sd"]),
                    f"n = {int(row['n_td'])}"),
             number(row["bottom_up_mean"], mean_text(row["bottom_up_mean"], row["bottom_up_sd"]),
-                   f"n = {int(row['n_bu'])}"),
+                   f"n = {int(row['n_bu'])}" + " pairs" * (row["component"] in paired)),
             number(row["gap"], mean_text(row["gap"], row["gap_sd"])),
-            judged(row["agree"]), word(str(row["verdict"])),
+            judged(row["agree"] if math.isfinite(row["gap_sd"]) else None),
+            word(str(row["verdict"])),
         )
         for row in frame.head(MOST_ROWS).to_dict("records")
     ]  # fmt: skip
@@ -191,28 +193,39 @@ def reconciliation_block(run: Run) -> Table | None:
 
 
 def closure_block(run: Run) -> Table | None:
-    """Return the closure account by check, worst member first, every failure by itself."""
+    """Return the closure account by check and component: how many fail, and which is the worst.
+
+    The worst is the one that comes closest to its tolerance, or exceeds it most. What has no
+    tolerance is stated, and neither closes nor fails.
+    """
     frame = run.tables.get("closure")
     if frame is None:
         return None
     frame = frame.assign(ok=frame["ok"].map(lambda v: str(v) == "True"))
     rows = []
+    frame = frame.assign(size=frame["value"].abs().fillna(math.inf))
+    frame = frame.assign(used=(frame["size"] / frame["tolerance"]).fillna(0.0))
     for (check, component), own in frame.groupby(["check", "component"], sort=True):
-        failed = int((~own["ok"]).sum())
-        worst = own.iloc[int(own["value"].abs().fillna(float("inf")).to_numpy().argmax())]
-        state = "closes" if not failed else f"{failed} of {len(own)} fail"
+        worst = own.sort_values(["used", "size"], kind="stable").iloc[-1]
+        bound = math.isfinite(worst["tolerance"])
         rows.append(
             (
-                Cell(state, str(-failed), "bad" if failed else "good"), word(str(check)),
+                _state(int((~own["ok"]).sum()), len(own), bound), word(str(check)),
                 word(component_label(str(component))), number(len(own)),
-                number(worst["value"]), number(worst["tolerance"]),
-                word(f"{worst['family']} / {worst['member']}"),
+                number(worst["value"]), number(worst["tolerance"], None if bound else "none"),
+                word(" / ".join(filter(None, (str(worst["family"]), str(worst["member"]))))),
             )
         )  # fmt: skip
     rows.sort(key=lambda cells: float(cells[0].order))
     headers = ("State", "Check", "Component", "Members", "Largest error", "Tolerance", "Worst")
-    return _table("closure", "Relative errors of everything that must add up", headers, rows,
-                  len(rows))  # fmt: skip
+    caption = "Relative errors of everything that must add up, and differences that are stated"
+    return _table("closure", caption, headers, rows, len(rows))
+
+
+def _state(failed: int, checks: int, bound: bool) -> Cell:
+    if failed:
+        return Cell(f"{failed} of {checks} fail", str(-failed), "bad")
+    return Cell("closes", "0", "good") if bound else Cell("stated", "1")
 
 
 def closure_state(run: Run) -> tuple[bool | None, str]:

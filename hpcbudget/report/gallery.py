@@ -27,7 +27,7 @@ from hpcbudget.report.model_years import (
     seasonal_cycles,
 )
 from hpcbudget.report.numbers import flux_text, mean_text
-from hpcbudget.report.places import largest, listed, only_largest
+from hpcbudget.report.places import agreement, largest, listed, only_largest
 from hpcbudget.report.run import Run
 from hpcbudget.report.style import component_label, family_rank, family_style
 
@@ -105,7 +105,8 @@ def _budget(run: Run) -> Drawing:
 
 def _course(run: Run) -> Iterator[Drawing]:
     """Cumulative fluxes and the number of models behind every year."""
-    sums = cumulated(model_years(run.fluxes))
+    rules = run.rules
+    sums = cumulated(model_years(run.fluxes), ddof=rules.ddof, ddof_by_family=rules.ddof_by_family)
     components = [c for c in ("ocean", "land", "total") if (sums["component"] == c).any()]
     if components:
         last = sums[sums["component"].isin(components)].sort_values("year")
@@ -146,7 +147,10 @@ def _seasons(run: Run) -> Iterator[Drawing]:
     if run.period not in run.spans:
         return
     first, last = run.spans[run.period]
-    cycles = seasonal_cycles(run.fluxes, first, last, ddof=run.ddof)
+    rules = run.rules
+    cycles = seasonal_cycles(
+        run.fluxes, first, last, ddof=rules.ddof, ddof_by_family=rules.ddof_by_family
+    )
     components = [c for c in ("ocean", "land") if (cycles["component"] == c).any()]
     if not components:
         return
@@ -235,7 +239,7 @@ def _as_read(run: Run) -> str:
 
 
 def _short(family: str) -> str:
-    return family_style(family).short.replace("$_2$", "2").replace("$_{LUC}$", "LUC")
+    return family_style(family).short.replace("$_2$", "2")
 
 
 def _in_words(run: Run) -> str:
@@ -266,17 +270,19 @@ def _regions(run: Run) -> Iterator[Drawing]:
         own = regional[regional["component"] == component]
         if own.empty:
             continue
-        agreeing = own["agree"].map(lambda v: str(v) == "True")
-        gaps = own.loc[~agreeing, "region"].astype(str)
+        agree, known = agreement(own)
+        gaps = own.loc[known & ~agree, "region"].astype(str)
         yield Drawing(
             f"regions_{component}",
             "regions",
             f"{component_label(component)}: top-down against bottom-up, {run.period}",
             "Bars: mean over models; whiskers: ± 1 SD. A filled dot marks regions whose gap is "
-            "within the combined spread." + only_largest(run.groups),
+            "within the combined spread; none, that a side has no spread."
+            + only_largest(run.groups),
             f"Bar chart of regional {component} fluxes {run.period}, inversions beside process "
-            f"models. {int(agreeing.sum())} of {len(own)} regions agree"
-            + (f"; a gap remains in {listed(gaps.tolist())}." if len(gaps) else "."),
+            f"models. {int(agree.sum())} of {len(own)} regions agree"
+            + (f"; a gap remains in {listed(gaps.tolist())}" if len(gaps) else "")
+            + (f"; {int((~known).sum())} cannot be judged." if not known.all() else "."),
             partial(
                 regional_bars_figure,
                 table,
@@ -298,8 +304,8 @@ def _regions(run: Run) -> Iterator[Drawing]:
             "regions",
             f"Both methods region by region, {name}, {run.period}",
             "Points on the diagonal are regions where both methods give the same mean; bars: "
-            "± 1 SD over models. Filled points agree within their combined spread. Points are "
-            "named where there is room." + only_largest({name: ids}),
+            "± 1 SD over models. Filled points agree within their combined spread, grey ones "
+            "have none. Points are named where there is room." + only_largest({name: ids}),
             f"Scatter of top-down against bottom-up flux of {len(own['region'].unique())} regions "
             f"for {' and '.join(components)}, {run.period}.",
             partial(scatter_figure, table, run.period, regions, components=components),

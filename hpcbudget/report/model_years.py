@@ -5,6 +5,8 @@ These are rearrangements of the totals for figures; no statistic of the tables i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -45,7 +47,14 @@ def model_years(fluxes: xr.Dataset, region: str = "Globe") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def seasonal_cycles(fluxes: xr.Dataset, first: int, last: int, *, ddof: int = 1) -> pd.DataFrame:
+def seasonal_cycles(
+    fluxes: xr.Dataset,
+    first: int,
+    last: int,
+    *,
+    ddof: int = 1,
+    ddof_by_family: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
     """Return the mean flux of each calendar month over a period, by family.
 
     Parameters
@@ -56,6 +65,8 @@ def seasonal_cycles(fluxes: xr.Dataset, first: int, last: int, *, ddof: int = 1)
         First and last year, both included.
     ddof : int
         Delta degrees of freedom of the SD over models.
+    ddof_by_family : mapping of str to int, optional
+        Goes before `ddof`.
 
     Returns
     -------
@@ -76,42 +87,53 @@ def seasonal_cycles(fluxes: xr.Dataset, first: int, last: int, *, ddof: int = 1)
     for (family, component), group in votes(monthly, by_month).items():
         values = group.values_pgc_yr  # (model, region, month)
         complete = np.isfinite(values).all(axis=2).any(axis=0)
+        lost = (ddof_by_family or {}).get(family, ddof)
         for index in np.flatnonzero(complete):
             own = values[np.isfinite(values[:, index]).all(axis=1), index]
-            spread = own.std(axis=0, ddof=ddof) if len(own) > ddof else np.full(12, np.nan)
+            spread = own.std(axis=0, ddof=lost) if len(own) > lost else np.full(12, np.nan)
             facts = {"family": family, "component": component, "region": regions[index]}
             numbers = {"n": len(own), "mean": own.mean(axis=0), "sd": spread}
             frames.append(pd.DataFrame({**facts, "month": np.arange(1, 13), **numbers}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
-def cumulated(models: pd.DataFrame) -> pd.DataFrame:
+def cumulated(
+    models: pd.DataFrame, *, ddof: int = 1, ddof_by_family: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """Add up annual fluxes from the first year that every model of a component has.
 
     Parameters
     ----------
     models : pandas.DataFrame
         From `model_years`.
+    ddof : int
+        Delta degrees of freedom of the SD over models.
+    ddof_by_family : mapping of str to int, optional
+        Goes before `ddof`.
 
     Returns
     -------
     pandas.DataFrame
         family, component, since, year, n, mean, sd [Pg C]: over all models of a family, from
-        ``since`` on, as long as all of them go on; the sum runs to the end of ``year``.
+        ``since`` on, as long as all of them go on without a gap; the sum runs to the end of
+        ``year``. A component whose models have no year in common has no rows.
     """
     columns = ["family", "component", "since", "year", "n", "mean", "sd"]
     frames = []
     for component, own in models.groupby("component", sort=True):
-        since = int(own.groupby(["family", "model"])["year"].min().max())
-        for family, group in own[own["year"] >= since].groupby("family", sort=True):
-            wide = group.pivot_table(index="year", columns="model", values="flux_pgc_yr")
-            wide = wide.reindex(range(since, int(wide.index.max()) + 1))
-            wide = wide.loc[:, wide.iloc[0].notna()].dropna()
-            if wide.empty:
-                continue
-            total = wide.cumsum()
+        wide = own.pivot_table(index="year", columns=["family", "model"], values="flux_pgc_yr")
+        shared = wide.dropna().index
+        if shared.empty:
+            continue
+        since = int(shared[0])
+        wide = wide.reindex(range(since, int(wide.index.max()) + 1))
+        for family in sorted(own["family"].unique()):
+            group = wide[family]
+            # what comes after a missing year lacks its flux
+            total = group[np.logical_and.accumulate(group.notna().all(axis=1))].cumsum()
+            sd = total.std(axis=1, ddof=(ddof_by_family or {}).get(family, ddof))
             facts = {"family": family, "component": component, "since": since}
-            numbers = {"n": total.shape[1], "mean": total.mean(axis=1), "sd": total.std(axis=1)}
+            numbers = {"n": total.shape[1], "mean": total.mean(axis=1), "sd": sd}
             frames.append(pd.DataFrame({**facts, "year": total.index, **numbers}))
     if not frames:
         return pd.DataFrame(columns=columns)

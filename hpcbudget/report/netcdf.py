@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from hpcbudget._version import __version__
-from hpcbudget.files import unwritable
+from hpcbudget.files import write_atomic
 from hpcbudget.report.run import Run
 
 CONVENTIONS: Final = "CF-1.11"
@@ -122,13 +122,11 @@ def _with_text(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _write(dataset: xr.Dataset, path: Path) -> Path:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        dataset.to_netcdf(temporary, engine="h5netcdf")
-        temporary.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    import h5netcdf
+
+    # made in memory: on a full disk HDF5 fails in ways of its own, and once more when it closes
+    memory = io.BytesIO()
+    with h5netcdf.File(memory, "w") as file:
+        dataset.dump_to_store(xr.backends.H5NetCDFStore(file))
+    write_atomic(path, memory.getvalue())
     return path

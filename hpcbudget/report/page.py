@@ -117,7 +117,7 @@ def _rules(run: Run) -> str:
     return (
         f"Sink or source: {rule_text(rules.verdict)}; else undetermined. Top-down and bottom-up "
         f"agree if their gap is below {rules.agreement.k:g} times {bound}. Models count that have "
-        f"{counted}; SD with ddof = {rules.ddof}."
+        f"{counted}; SD with ddof = {run.ddof}."
     )
 
 

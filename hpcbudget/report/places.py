@@ -92,6 +92,20 @@ def largest(rows: pd.DataFrame, regions: Sequence[str]) -> tuple[str, ...]:
     return tuple(region for region in regions if region in kept)
 
 
+def agreement(rows: pd.DataFrame) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    """Return where top-down and bottom-up agree, and where that can be judged at all.
+
+    A side of a single model has no spread to judge a gap by.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Of the table ``reconciliation``.
+    """
+    known = rows["gap_sd"].notna()
+    return known & (rows["agree"].map(str) == "True"), known
+
+
 def only_largest(groups: Mapping[str, Sequence[str]]) -> str:
     """Say of which sets a figure shows a part."""
     most = max(map(len, groups.values()), default=0)

@@ -99,12 +99,14 @@ class Run:
     @property
     def rules(self) -> StatisticsOptions:
         """Rules behind the statistics, with the defaults where the configuration says nothing."""
-        return StatisticsOptions.model_validate(self.config.get("statistics") or {})
+        return _rules(self.config)
 
     @property
-    def ddof(self) -> int:
-        """Delta degrees of freedom of every standard deviation shown."""
-        return _ddof(self.config)
+    def ddof(self) -> str:
+        """Delta degrees of freedom of the standard deviations shown, as a caption says it."""
+        rules = self.rules
+        others = sorted(item for item in rules.ddof_by_family.items() if item[1] != rules.ddof)
+        return ", ".join([f"{rules.ddof}", *(f"{ddof} for {family}" for family, ddof in others)])
 
 
 def load_run(out: Path) -> Run:
@@ -123,9 +125,10 @@ def load_run(out: Path) -> Run:
     """
     fluxes = read_fluxes(out / "fluxes.zarr")
     config = _read(out / "config.resolved.yaml")
+    rules = _rules(config)
     return Run(
         fluxes=fluxes,
-        series=ensemble_series(fluxes, ddof=_ddof(config)),
+        series=ensemble_series(fluxes, ddof=rules.ddof, ddof_by_family=rules.ddof_by_family),
         tables=read_tables(out, skip=("monthly", "annual", "pairs")),
         provenance=_read(out / "provenance.json"),
         config=config,
@@ -145,8 +148,8 @@ def _maps(path: Path) -> xr.Dataset | None:
     return maps.assign_coords(labels)
 
 
-def _ddof(config: dict[str, Any]) -> int:
-    return int((config.get("statistics") or {}).get("ddof", 1))
+def _rules(config: dict[str, Any]) -> StatisticsOptions:
+    return StatisticsOptions.model_validate(config.get("statistics") or {})
 
 
 def _read(path: Path) -> dict[str, Any]:

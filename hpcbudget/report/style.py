@@ -72,7 +72,7 @@ FAMILIES: Final[dict[str, FamilyStyle]] = {
     "ocean_process": FamilyStyle("Ocean models (GOBM)", "GOBM", "#2468c4", "-", "o"),
     "ocean_product": FamilyStyle("fCO$_2$ products", "fCO$_2$", "#2aa0c8", (0, (2.2, 0.9)), "v"),
     "inversion": FamilyStyle("Inversions", "Inversions", "#d55e00", (0, (9, 1.0)), "^"),
-    "bookkeeping": FamilyStyle("Bookkeeping models", "E$_{LUC}$", "#8f6a28", ":", "P"),
+    "bookkeeping": FamilyStyle("Bookkeeping, inventories", "Inventories", "#8f6a28", ":", "P"),
 }  # fmt: skip
 """Families in the order in which legends and tables list them."""
 
@@ -82,6 +82,9 @@ COMPONENT_LABELS: Final[dict[str, str]] = {
     "total": "Total",
     "fossil": "Fossil",
     "eluc": "Land-use change",
+    "land_s2": "Land without land-use change",
+    "carbonation": "Cement carbonation",
+    "growth": "Atmospheric growth",
 }
 
 _RC: Final[Mapping[Any, Any]] = {

@@ -78,8 +78,6 @@ def monthly_table(fluxes: xr.Dataset) -> pd.DataFrame:
     monthly = fluxes.isel(series=np.flatnonzero(fluxes["resolution"].values == "month"))
     monthly = monthly.isel(series=_series_order(monthly)).transpose("series", "region", "time")
     time = pd.DatetimeIndex(monthly["time"].values)
-    inside = np.isfinite(monthly["flux_pgc_yr"].values) | (monthly["missing_area_m2"].values > 0)
-    inside = np.broadcast_to(inside.any(axis=1, keepdims=True), inside.shape)
     frame = _product(monthly, {"year": time.year.to_numpy(), "month": time.month.to_numpy()})
     for name in ("flux_pgc_yr", "valid_area_m2", "missing_area_m2"):
         frame[name] = monthly[name].values.astype(np.float64).ravel()

@@ -34,7 +34,7 @@ BOOTSTRAP_COLUMNS = (
 
 Draws = npt.NDArray[np.int64]
 Sampled = tuple[str, str, str, str, str, int, FloatArray]
-"""Family, component, region, period, statistic, n models, and the value of each draw."""
+"""Family, component, region, period, statistic, n votes, and the value of each draw."""
 
 Ordered = Callable[[FloatArray], npt.ArrayLike]
 """Ordered votes (draw, vote) -> value of each draw."""
@@ -83,8 +83,9 @@ def bootstrap(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions) 
     Returns
     -------
     pandas.DataFrame
-        family, component, region, period, statistic, n models, low and high (Pg C/yr or the unit
-        of the statistic), level, samples. Statistics are those of the tables: mean, sd, min, max,
+        family, component, region, period, statistic, n votes (those of the tables: pairs of models
+        for family ``process``, of both sides for a gap), low and high (Pg C/yr or the unit of the
+        statistic), level, samples. Statistics are those of the tables: mean, sd, min, max,
         median, q25, q75, sink_votes; ``correlation`` and ``variance_ratio`` of pairs of regions
         (region ``A + B``); ``gap`` (family ``top_down - bottom_up``); and the mean over models of
         iav, trend and the others of the variability table (a peak month may lie beyond 0 or 12,
@@ -117,6 +118,8 @@ def _variability(
             votes, n = _drawn(key, group, [column], period, options)
             if n < 2:
                 continue
+            if np.iscomplexobj(votes):  # one vote also where realisations of a model differ
+                votes = np.exp(1j * np.angle(votes))
             means = votes[..., 0].mean(axis=-1)
             if np.iscomplexobj(means):  # months, counted on from the mean of all draws
                 middle = means.mean()
@@ -157,12 +160,17 @@ def _statistics(
             if min(n for _, n in parts) < 2:
                 continue
             land, ocean = (votes[..., 0] for votes, _ in parts)
-            sums = (land[:, :, None] + ocean[:, None, :]).reshape(len(land), -1)
+            sums = _pairs(land, ocean)
             ddofs = [options.ddof_by_family.get(k.family, options.ddof) for k in PARTS_OF_PROCESS]
             sd = np.hypot(land.std(axis=-1, ddof=ddofs[0]), ocean.std(axis=-1, ddof=ddofs[1]))
             for name, values in {**_plain(sums), "sd": sd}.items():
                 yield (PROCESS, TOTAL, region, period, name, sums.shape[-1], values)
     yield from _gaps(regions, found, process, period, options)
+
+
+def _pairs(land: FloatArray, ocean: FloatArray) -> FloatArray:
+    """Return the sums (sample, pair) of all pairs of a land and an ocean model."""
+    return (land[:, :, None] + ocean[:, None, :]).reshape(len(land), -1)
 
 
 def _gaps(
@@ -174,31 +182,38 @@ def _gaps(
 ) -> Iterator[Sampled]:
     for component, families in sorted(options.bottom_up.items()):
         for column, region in enumerate(regions):
-            sides = []
-            for side in (options.top_down, families):
-                keys = [EnsembleKey(f, component) for f in side]
-                # land and ocean models of a process total are drawn apart and their means added
-                parts = [[k] for k in PARTS_OF_PROCESS] if PROCESS in side else [keys]
-                source = process if PROCESS in side else found
-                means = [_mean(p, source, column, period, options) for p in parts]
-                sides.append((np.sum([m for m, _ in means], axis=0), min(n for _, n in means)))
-            (top, n_top), (bottom, n_bottom) = sides
-            if min(n_top, n_bottom) >= 2:
-                n = n_top + n_bottom
-                yield ("top_down - bottom_up", component, region, period, "gap", n, top - bottom)
+            top, bottom = (
+                np.concatenate(
+                    [
+                        _side(EnsembleKey(f, component), found, process, column, period, options)
+                        for f in side
+                    ],
+                    axis=-1,
+                )
+                for side in (options.top_down, families)
+            )
+            if min(top.shape[-1], bottom.shape[-1]) >= 2:
+                n = top.shape[-1] + bottom.shape[-1]
+                gap = top.mean(axis=-1) - bottom.mean(axis=-1)
+                yield ("top_down - bottom_up", component, region, period, "gap", n, gap)
 
 
-def _mean(
-    keys: list[EnsembleKey], found: dict[EnsembleKey, Votes], column: int, period: str,
-    options: StatisticsOptions,
-) -> tuple[FloatArray, int]:  # fmt: skip
-    """Return sampled means of one side's pooled votes, and their number."""
-    drawn = [_drawn(k, found[k], [column], period, options) for k in keys if k in found]
-    drawn = [(votes, n) for votes, n in drawn if n]
-    if not drawn:
-        return np.full(options.bootstrap, np.nan), 0
-    pooled = np.concatenate([votes[..., 0] for votes, _ in drawn], axis=-1)
-    return pooled.mean(axis=-1), sum(n for _, n in drawn)
+def _side(
+    key: EnsembleKey, found: dict[EnsembleKey, Votes], process: dict[EnsembleKey, Votes],
+    column: int, period: str, options: StatisticsOptions,
+) -> FloatArray:  # fmt: skip
+    """Return what one family of a side has drawn (sample, vote), in the total of models as pairs.
+
+    The table pools votes of the same families (see `hpcbudget.science.reconcile.reconciliation`).
+    """
+    if key == (PROCESS, TOTAL) and process:
+        parts = [_drawn(k, process[k], [column], period, options) for k in PARTS_OF_PROCESS]
+        if min(n for _, n in parts) >= 2:
+            land, ocean = (votes[..., 0] for votes, _ in parts)
+            return _pairs(land, ocean)
+    elif key in found:
+        return np.asarray(_drawn(key, found[key], [column], period, options)[0][..., 0])
+    return np.empty((options.bootstrap, 0))
 
 
 def _drawn(

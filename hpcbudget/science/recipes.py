@@ -48,6 +48,8 @@ class Recipe(Model):
     expert_sd: dict[str, float]
     """Uncertainties that are judged, not computed, in Pg C/yr (fossil: a fraction)."""
     dgvm_eluc_sign: Literal[1, -1]
+    cement: bool = True
+    """Whether the budget counts the carbonation of cement."""
     adjusted: Adjusted | None = None
     note: str = ""
 

@@ -15,6 +15,9 @@ from hpcbudget.errors import InputError
 Cell = object
 Row = Sequence[Cell]
 
+_NOTHING = frozenset(("", "#n/a", "n/a", "na", "nan", "-", "--", "\N{EN DASH}"))
+"""What stands in a cell that has no value, in small letters."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -49,8 +52,9 @@ class Sheet:
         InputError
             No such column, or several and no number given.
         """
-        wanted, _, nth = name.strip().partition("#")
-        found = [i for i, title in enumerate(self.header) if title == name.strip()]
+        name = _text(name)
+        wanted, _, nth = name.partition("#")
+        found = [i for i, title in enumerate(self.header) if title == name]
         if not found and nth.isdigit():
             found = [i for i, t in enumerate(self.header) if t == wanted][int(nth) - 1 : int(nth)]
         if len(found) == 1:
@@ -67,15 +71,20 @@ class Sheet:
             fix=f"write one of {listed}",
         )
 
-    def group(self, label: str) -> list[int]:
-        """Positions of the columns from the one under `label` up to the next empty header.
+    def group(self, *labels: str) -> list[int]:
+        """Positions of the columns from the one under a label up to the next empty header.
+
+        Parameters
+        ----------
+        *labels : str
+            Beginnings of what may stand there, since editions change their words.
 
         Raises
         ------
         InputError
-            Nothing of that name stands above the header.
+            Nothing of these names stands above the header.
         """
-        start = self._start(label)
+        start = self._start(*labels)
         stop = start
         while stop < len(self.header) and self.header[stop]:
             stop += 1
@@ -93,13 +102,16 @@ class Sheet:
         table = {self.header[i]: self.column(i, decimal) for i in positions}
         return pd.DataFrame(table, index=self.years, dtype=np.float64).sort_index()
 
-    def _start(self, label: str) -> int:
+    def _start(self, *labels: str) -> int:
+        beginnings = tuple(label.casefold() for label in labels)
         for position, text in enumerate(self.groups):
-            if text.casefold().startswith(label.casefold()):
+            if text.casefold().startswith(beginnings):
                 return position
         known = ", ".join(repr(g) for g in self.groups if g)
         raise InputError(
-            f"no group of columns called {label!r}", where=self.origin, fix=f"groups: {known}"
+            f"no group of columns called {' or '.join(map(repr, labels))}",
+            where=self.origin,
+            fix=f"groups: {known}",
         )
 
     def _group(self, position: int) -> str:
@@ -107,15 +119,18 @@ class Sheet:
 
     def _number(self, row: Row, position: int, decimal: str) -> float:
         value = row[position] if position < len(row) else None
-        if value is None or (isinstance(value, str) and not value.strip()):
+        text = _text(value)
+        if text.casefold() in _NOTHING:
             return float("nan")
         try:
-            return float(str(value).replace(decimal, "."))
+            return float(text.replace(decimal, "."))
         except ValueError:
+            comma = decimal != "," and text.count(",") == 1 and text.replace(",", "").isdigit()
             raise InputError(
                 f"{value!r} is no number",
                 where=f"{self.origin}, column {self.header[position]!r}, "
                 f"year {row[self.year_column]}",
+                fix="declare decimal: ','" if comma else "correct the cell, or empty it",
             ) from None
 
 
@@ -134,13 +149,16 @@ def read_sheet(path: Path, sheet: str | None = None, *, year: str = "year") -> S
     Raises
     ------
     InputError
-    The file, sheet or header is not there, or the table has no rows.
+        The file, sheet or header is not there, or the table has no rows.
     """
     origin = f"{path}, sheet {sheet!r}" if sheet else str(path)
-    rows = _rows(path, sheet, origin)
-    titles_of = ([_text(cell) for cell in row] for row in rows)
-    folded = ([title.casefold() for title in titles] for titles in titles_of)
-    number = next((i for i, titles in enumerate(folded) if year.casefold() in titles), None)
+    rows: tuple[Row, ...] = ()
+    number = None
+    for separator in _separators(path):
+        rows = _rows(path, sheet, origin, separator)
+        number = _header_row(rows, year)
+        if number is not None:
+            break
     if number is None:
         raise InputError(
             f"no row holds a column called {year!r}",
@@ -148,7 +166,7 @@ def read_sheet(path: Path, sheet: str | None = None, *, year: str = "year") -> S
             fix="name the header of the year column with the key 'year'",
         )
     titles = [_text(cell) for cell in rows[number]]
-    at = [title.casefold() for title in titles].index(year.casefold())
+    at = [title.casefold() for title in titles].index(_text(year).casefold())
     data = tuple(row for row in rows[number + 1 :] if _is_year(row, at))
     if not data:
         raise InputError("no row with a year below the header", where=origin)
@@ -164,7 +182,22 @@ def read_sheet(path: Path, sheet: str | None = None, *, year: str = "year") -> S
     )
 
 
-def _rows(path: Path, sheet: str | None, origin: str) -> tuple[Row, ...]:
+def _header_row(rows: Sequence[Row], year: str) -> int | None:
+    """Find the row that names the year column and another one."""
+    for number, row in enumerate(rows):
+        titles = [title for cell in row if (title := _text(cell).casefold())]
+        if len(titles) > 1 and _text(year).casefold() in titles:
+            return number
+    return None
+
+
+def _separators(path: Path) -> tuple[str, ...]:
+    """Separators to try: prose above a table, and decimal commas, make counts of them useless."""
+    kind = path.suffix.casefold()
+    return {".csv": ("\t", ";", ","), ".tsv": ("\t",)}.get(kind, ("",))
+
+
+def _rows(path: Path, sheet: str | None, origin: str, separator: str) -> tuple[Row, ...]:
     kind = path.suffix.casefold()
     if kind not in (".csv", ".tsv", ".xlsx"):
         raise InputError(
@@ -175,35 +208,38 @@ def _rows(path: Path, sheet: str | None, origin: str) -> tuple[Row, ...]:
     if not path.is_file():
         raise InputError("no such file", where=str(path), fix="correct the path of the table")
     try:
-        return _read(str(path), sheet, path.stat().st_mtime_ns)
+        return _read(str(path), sheet, separator, path.stat().st_mtime_ns)
     except InputError:
         raise
     except Exception as error:  # openpyxl and zipfile have no common base of theirs
-        raise InputError(f"cannot read the table: {error}", where=origin) from None
+        raise InputError(
+            f"cannot read the table: {error}",
+            where=origin,
+            fix="save it again as .xlsx, or as .csv in UTF-8",
+        ) from None
 
 
 @lru_cache(maxsize=32)
-def _read(path: str, sheet: str | None, mtime_ns: int) -> tuple[Row, ...]:
+def _read(path: str, sheet: str | None, separator: str, mtime_ns: int) -> tuple[Row, ...]:
     """Read all cells; several members share a sheet, and a run reads it twice."""
     if path.casefold().endswith(".xlsx"):
         from openpyxl import load_workbook
 
         book = load_workbook(path, data_only=True, read_only=True)
         try:
-            if sheet is not None and sheet not in book.sheetnames:
+            # a blank behind a name cannot be seen in Excel
+            names = {_text(name): name for name in reversed(book.sheetnames)}
+            wanted = _text(sheet) if sheet is not None else _text(book.sheetnames[0])
+            if wanted not in names:
                 raise InputError(
-                    f"no sheet {sheet!r}",
-                    where=path,
-                    fix=f"sheets: {', '.join(book.sheetnames)}",
+                    f"no sheet {sheet!r}", where=path, fix=f"sheets: {', '.join(names)}"
                 )
-            return tuple(book[sheet or book.sheetnames[0]].iter_rows(values_only=True))
+            return tuple(book[names[wanted]].iter_rows(values_only=True))
         finally:
             book.close()
     import csv
 
     text = Path(path).read_text(encoding="utf-8-sig")
-    commas = ";" if text.count(";") > text.count(",") else ","
-    separator = "\t" if path.casefold().endswith(".tsv") or "\t" in text else commas
     return tuple(map(tuple, csv.reader(text.splitlines(), delimiter=separator)))
 
 
@@ -216,7 +252,8 @@ def _is_year(row: Row, column: int) -> bool:
 
 
 def _text(cell: Cell) -> str:
-    return "" if cell is None else str(cell).strip()
+    """Return a cell's text, with one blank where line breaks or several blanks stand."""
+    return "" if cell is None else " ".join(str(cell).split())
 
 
 def _padded(row: Row, width: int) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -100,7 +100,9 @@ def ensemble_statistics(
     return pd.DataFrame(rows, columns=list(STATISTICS_COLUMNS))
 
 
-def ensemble_series(fluxes: xr.Dataset, *, ddof: int = 1) -> pd.DataFrame:
+def ensemble_series(
+    fluxes: xr.Dataset, *, ddof: int = 1, ddof_by_family: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """Give mean and spread of every family for each single year, for figures.
 
     Parameters
@@ -109,6 +111,8 @@ def ensemble_series(fluxes: xr.Dataset, *, ddof: int = 1) -> pd.DataFrame:
         The monthly fluxes of a run.
     ddof : int
         Delta degrees of freedom of the SD.
+    ddof_by_family : mapping of str to int, optional
+        Goes before `ddof`.
 
     Returns
     -------
@@ -118,9 +122,10 @@ def ensemble_series(fluxes: xr.Dataset, *, ddof: int = 1) -> pd.DataFrame:
         `ensemble_statistics`.
     """
     years = annual(with_totals(fluxes))
-    summaries = _summaries(years, ddof)
+    own = {} if ddof_by_family is None else ddof_by_family
+    summaries = _summaries(years, ddof, own)
     if set(PARTS_OF_PROCESS) <= set(summaries):
-        parts = _summaries(annual(within_reach(fluxes, *PARTS_OF_PROCESS)), ddof)
+        parts = _summaries(annual(within_reach(fluxes, *PARTS_OF_PROCESS)), ddof, own)
         summaries[EnsembleKey(PROCESS, TOTAL)] = _pairs(*(parts[key] for key in PARTS_OF_PROCESS))
     regions, year = years["region"].values.astype(str), years["year"].values
     frames = []
@@ -137,9 +142,14 @@ def ensemble_series(fluxes: xr.Dataset, *, ddof: int = 1) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _summaries(years: xr.Dataset, ddof: int) -> dict[EnsembleKey, dict[str, FloatArray]]:
+def _summaries(
+    years: xr.Dataset, ddof: int, ddof_by_family: Mapping[str, int]
+) -> dict[EnsembleKey, dict[str, FloatArray]]:
     flux = years["flux_pgc_yr"].transpose("series", "region", "year").values
-    return {key: summarise(group.values_pgc_yr, ddof) for key, group in votes(years, flux).items()}
+    return {
+        key: summarise(group.values_pgc_yr, ddof_by_family.get(key.family, ddof))
+        for key, group in votes(years, flux).items()
+    }
 
 
 def _pairs(land: dict[str, FloatArray], ocean: dict[str, FloatArray]) -> dict[str, FloatArray]:

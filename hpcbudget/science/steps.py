@@ -17,7 +17,7 @@ from hpcbudget.errors import ConfigError
 from hpcbudget.options import Add, AnyAdjustment, Combine, Fossil, Rivers, Scale
 from hpcbudget.science.amounts import UNASSIGNED, by_region, from_table, of_edition
 from hpcbudget.science.ensemble import FloatArray
-from hpcbudget.science.total import GLOBE, LAND, OCEAN
+from hpcbudget.science.total import GLOBE, LAND, OCEAN, coarsest
 
 FOSSIL = "fossil"
 
@@ -162,7 +162,13 @@ def combine(fluxes: xr.Dataset, step: Combine, root: Path) -> xr.Dataset:
             fix=f"choose another name for 'into', or make {step.into!r} one of the terms",
         )
     made = fluxes.isel(series=[where[*name, next(iter(step.terms))] for name in members])
-    made = made.copy(deep=True).assign_coords(component=("series", [step.into] * len(members)))
+    resolution = fluxes["resolution"].values.tolist()
+    made = made.copy(deep=True).assign_coords(
+        component=("series", [step.into] * len(members)),
+        resolution=(
+            "series", [coarsest(resolution[where[*n, t]] for t in step.terms) for n in members]
+        ),
+    )  # fmt: skip
     for row, name in enumerate(members):
         parts = [factor * _flux(fluxes, where[*name, t]) for t, factor in step.terms.items()]
         _put(made, row, np.sum(parts, axis=0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import xarray as xr
 
@@ -138,6 +140,17 @@ def within_reach(fluxes: xr.Dataset, first: tuple[str, str], second: tuple[str, 
                      compat="override", join="override", combine_attrs="override")  # fmt: skip
 
 
+def coarsest(resolutions: Iterable[str]) -> str:
+    """Return the resolution of a sum: its months are as independent as the coarsest part's.
+
+    Examples
+    --------
+    >>> coarsest(["month", "year"])
+    'year'
+    """
+    return max(resolutions, key=_FINEST_FIRST.index)
+
+
 def _zero_beyond_reach(component: xr.Dataset) -> np.ndarray:
     dims = ("series", "region", "time")
     flux = component["flux_pgc_yr"].transpose(*dims).values
@@ -155,9 +168,8 @@ def _names(series: xr.Dataset) -> list[tuple[str, ...]]:
 
 
 def _coarser(land: xr.Dataset, ocean: xr.Dataset) -> list[str]:
-    """Return the resolution of sums: their months are as independent as the coarser part's."""
     both = zip(land["resolution"].values.tolist(), ocean["resolution"].values.tolist(), strict=True)
-    return [max(pair, key=_FINEST_FIRST.index) for pair in both]
+    return [coarsest(pair) for pair in both]
 
 
 def _areas(land: xr.Dataset, ocean: xr.Dataset) -> dict[str, xr.DataArray]:

@@ -168,25 +168,22 @@ def _summary(
 
 
 def _block(fluxes: xr.Dataset, first: int, last: int, span: Span) -> Block:
-    years = annual(fluxes)
-    year = years["year"].values
-    wanted = (year >= first) & (year <= last)
-    flux = years["flux_pgc_yr"].transpose("series", "region", "year").values[..., wanted]
-    monthly = by_month(
+    known = annual(fluxes)
+    found = known["flux_pgc_yr"].transpose("series", "region", "year").values
+    by_year = by_month(
         fluxes["flux_pgc_yr"].transpose("series", "region", "time").values, fluxes["time"].values
-    )[:, :, wanted]
-    monthly = np.where(
-        (fluxes["resolution"].values == "month")[:, None, None, None], monthly, np.nan
     )
+    # every year of the period, also those that the time axis of the run does not reach
+    years = np.arange(first, last + 1)
+    flux = np.full((*found.shape[:2], years.size), np.nan)
+    monthly = np.full((*flux.shape, MONTHS), np.nan)
+    _, here, there = np.intersect1d(years, known["year"].values, return_indices=True)
+    flux[..., here], monthly[:, :, here] = found[..., there], by_year[:, :, there]
+    monthly[fluxes["resolution"].values != "month"] = np.nan
     if span == "common":
-        covered = np.isfinite(flux).all(axis=-1) & (wanted.sum() == last - first + 1)
-        flux = np.where(covered[..., None], flux, np.nan)
-        monthly = np.where(covered[..., None, None], monthly, np.nan)
-    if not wanted.any():
-        flux = np.full((*flux.shape[:2], 1), np.nan)
-        monthly = np.full((*flux.shape[:2], 1, MONTHS), np.nan)
-        return Block(np.array([float(first)]), flux, monthly)
-    return Block(year[wanted].astype(np.float64), flux, monthly)
+        partial = ~np.isfinite(flux).all(axis=-1)
+        flux[partial], monthly[partial] = np.nan, np.nan
+    return Block(years.astype(np.float64), flux, monthly)
 
 
 def _sum_of_all(flux: FloatArray) -> FloatArray:

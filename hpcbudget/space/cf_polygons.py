@@ -195,9 +195,15 @@ def _nodes_between(lat_deg: Array, lon_deg: Array) -> tuple[Array, Array]:
 
 
 def _axis(variable: xr.DataArray) -> str:
-    text = f"{variable.attrs.get('standard_name', '')} {variable.attrs.get('units', '')}"
-    text = f"{text} {variable.name}".lower()
-    return "lat" if "latitude" in text or "degrees_north" in text or "lat" in text else "lon"
+    """Return what nodes hold by what they say of themselves, else by their name."""
+    said = f"{variable.attrs.get('standard_name', '')} {variable.attrs.get('units', '')}".lower()
+    for axis, words in (
+        ("lat", ("latitude", "degrees_north")),
+        ("lon", ("longitude", "degrees_east")),
+    ):
+        if any(word in said for word in words):
+            return axis
+    return "lat" if "lat" in str(variable.name).lower() else "lon"
 
 
 def _degrees(variable: xr.DataArray) -> Array:

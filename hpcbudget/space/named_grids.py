@@ -85,7 +85,8 @@ def _on_sphere(face: NDArray[np.int64], x: Array, y: Array) -> tuple[Array, Arra
     t = _FACE_ROW[face] - x - y
     cap = np.minimum(np.minimum(t, 4.0 - t), 1.0)
     z = np.where(t < 1, 1 - cap**2 / 3, np.where(t > 3, cap**2 / 3 - 1, (2 - t) * 2 / 3))
-    turn = (_FACE_TURN[face] * cap + x - y) % 8.0
+    # a turn below 0, if only by rounding, is no turn of 8 less: in the caps all turn is over cap
+    turn = _FACE_TURN[face] * cap + x - y
     lon = np.where(cap > 1e-12, 45.0 * turn / np.maximum(cap, 1e-12), 0.0)
     return np.degrees(np.arcsin(np.clip(z, -1, 1))), lon % 360.0
 

@@ -64,8 +64,9 @@ def write_weights(weights: Weights, path: Path) -> None:
         weights_dataset(weights).to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def weights_dataset(weights: Weights) -> xr.Dataset:

@@ -254,6 +254,8 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "fill_1e20_undeclared": (lambda f: a(f, values=with_value(1e20, dtype="f4"), dtype="f4"), PLAIN,
                              "fill_value: 1e+20"),
     "fill_1e34_undeclared": (lambda f: a(f, values=with_value(-1e34)), PLAIN, "-1e+34 stands in"),
+    "fill_unheard_of_undeclared": (lambda f: a(f, values=with_value(-88888.0)), PLAIN,
+                                   "fill_value: -88888"),
     "fill_32768_undeclared": (
         lambda f: a(f, values=with_value(-32768, dtype="i2"), dtype="i2",
                     attrs={"scale_factor": 1e-10}), PLAIN, "-32768 stands in"),

@@ -13,7 +13,14 @@ import pytest
 import xarray as xr
 import zarr
 
-from hpcbudget.errors import BusyError, HpcBudgetError, InputError, MissingChunkError, OutputError
+from hpcbudget.errors import (
+    BusyError,
+    GridError,
+    HpcBudgetError,
+    InputError,
+    MissingChunkError,
+    OutputError,
+)
 from hpcbudget.inputs import ingest as ingest_module
 from hpcbudget.inputs.catalogue import Catalogue
 from hpcbudget.inputs.ingest import ingest
@@ -269,3 +276,77 @@ def test_bad_input_disk_full(
     with pytest.raises(OutputError, match="no space left"):
         ingest([str(p) for p in yearly], tmp_path / "all.zarr")
     assert not (tmp_path / "all.zarr").exists()
+
+
+def test_bad_input_a_lock_that_was_taken_away_is_none(
+    tmp_path: Path, yearly: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_ends(*_: object) -> None:  # between our opening the file and our lock on it
+        (tmp_path / ".all.zarr.lock").unlink()
+
+    monkeypatch.setattr(ingest_module.fcntl, "flock", another_ends)
+    with pytest.raises(BusyError):
+        ingest([str(p) for p in yearly], tmp_path / "all.zarr")
+
+
+def test_bad_input_another_has_finished_meanwhile(
+    tmp_path: Path, yearly: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_ends(*_: object) -> None:
+        (tmp_path / "all.zarr").mkdir()
+
+    monkeypatch.setattr(ingest_module.fcntl, "flock", another_ends)
+    monkeypatch.setattr(ingest_module, "_copy", None)  # nothing is copied in vain
+    with pytest.raises(InputError, match="target exists"):
+        ingest([str(p) for p in yearly], tmp_path / "all.zarr")
+
+
+def on_grid(
+    path: Path, lat: np.ndarray, lon: np.ndarray, names: str = "ab", mask: float = 1.0
+) -> None:
+    """A year of two members on a grid, with a field that has no time."""
+    time = np.arange(12) * 30.0 + 360.0 * int(path.stem)
+    stamps = {"units": "days since 2001-01-01", "calendar": "360_day"}
+    shape = (12, 2, lat.size, lon.size)
+    xr.Dataset(
+        {
+            "nbp": (("time", "m", "lat", "lon"), np.ones(shape, "f4"), {"units": "kg m-2 s-1"}),
+            "mask": (("lat", "lon"), np.full(shape[2:], mask)),
+        },
+        coords={
+            "time": ("time", time, stamps),
+            "lat": ("lat", lat, {"units": "degrees_north"}),
+            "lon": ("lon", lon, {"units": "degrees_east"}),
+            "m": ("m", np.array(list(names), object)),
+        },
+    ).to_netcdf(path)
+
+
+LAT, LON = np.arange(-75.0, 90.0, 30.0), np.arange(20.0, 360.0, 40.0) / 3
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "names", "error"),
+    [
+        (LAT[::-1], LON, "ab", GridError),
+        (LAT, LON - 180, "ab", GridError),
+        (LAT, LON, "ba", InputError),
+    ],
+    ids=["rows", "columns", "members"],
+)
+def test_bad_input_files_of_one_shape_and_different_places(
+    tmp_path: Path, lat: np.ndarray, lon: np.ndarray, names: str, error: type[HpcBudgetError]
+) -> None:
+    on_grid(tmp_path / "0.nc", LAT, LON)
+    on_grid(tmp_path / "1.nc", lat, lon, names)
+    with pytest.raises(error, match="is not that of the first file"):
+        ingest([str(tmp_path / "*.nc")], tmp_path / "all.zarr")
+    assert not (tmp_path / "all.zarr").exists()
+
+
+def test_rounded_coordinates_are_the_same_and_other_fields_are_named(tmp_path: Path) -> None:
+    on_grid(tmp_path / "0.nc", LAT, LON)
+    on_grid(tmp_path / "1.nc", LAT.astype("f4"), LON.astype("f4"), mask=0.5)
+    report = ingest([str(tmp_path / "*.nc")], tmp_path / "all.zarr")
+    assert report.notes == ("mask: differs between files, that of the first is kept",)
+    assert (zarr.open_group(tmp_path / "all.zarr", mode="r")["mask"][:] == 1.0).all()

@@ -139,3 +139,54 @@ def test_preset_is_proposed_for_files_it_knows(tmp_path: Path) -> None:
     text = init(tmp_path, tmp_path / "c.yaml").text
     assert "preset: trendy" in text
     assert "# sign" not in text
+
+
+def test_fluxes_whose_names_say_nothing_are_asked_for(tmp_path: Path) -> None:
+    """They are no files without a flux: FG_CO2 of an ocean model, packed carbon of fires."""
+    write(tmp_path / "data" / "pop.nc", FLX={"units": "mmol/m^3 cm/s"})
+    with xr.open_dataset(tmp_path / "data" / "pop.nc") as dataset:
+        packed = dataset.load()
+    packed["FLX"].encoding = {"dtype": "int16", "scale_factor": 0.5, "_FillValue": -32767}
+    packed.to_netcdf(tmp_path / "data" / "packed.nc")
+    found = survey(tmp_path / "data")
+    assert {c.name for c in found.candidates} == {"pop", "packed"}
+    assert {c.components == {} for c in found.candidates} == {True}
+    assert "pop: the component must be declared" in found.problems
+    text = init(tmp_path / "data", tmp_path / "c.yaml").text
+    assert "# components: {ocean: FLX}" in text
+    answered = re.sub(
+        r"# (components: {ocean: FLX}|sign: to_surface|area_basis: cell)", r"\1", text
+    )
+    (tmp_path / "c.yaml").write_text(answered)
+    assert len(open_catalogue(load_config(tmp_path / "c.yaml")).series) == 2
+
+
+def test_fluxes_in_a_group_are_found(tmp_path: Path) -> None:
+    write(tmp_path / "a.nc", fgco2={"units": "g C m-2 day-1"})
+    with xr.open_dataset(tmp_path / "a.nc") as dataset:
+        held = dataset.load()
+    (tmp_path / "a.nc").unlink()
+    path = tmp_path / "grouped.nc"
+    held[["time", "lat", "lon"]].to_netcdf(path)
+    held[["fgco2"]].drop_vars(["time", "lat", "lon"]).to_netcdf(path, mode="a", group="flux")
+    (candidate,) = survey(tmp_path).candidates
+    assert (candidate.group, dict(candidate.components)) == ("flux", {"ocean": ("fgco2",)})
+    assert "group: flux" in init(tmp_path, tmp_path / "c.yaml").text
+
+
+def test_monthly_files_without_time_are_one_member(tmp_path: Path) -> None:
+    for month in (11, 12, 13):
+        path = tmp_path / f"inv_v20r2_{2000 + month // 13}{(month - 1) % 12 + 1:02d}.nc"
+        write(path, flux_bio={"units": "kgC m-2 month-1"})
+        with xr.open_dataset(path) as dataset:
+            mean = dataset.isel(time=0, drop=True).load()
+        mean.to_netcdf(path)
+    found = survey(tmp_path)
+    assert [c.count for c in found.candidates] == [3]
+    assert any("time: {start: '2000-11'}" in problem for problem in found.problems)
+
+
+def test_cell_areas_in_any_unit_are_pointed_out(tmp_path: Path) -> None:
+    write(tmp_path / "a.nc", nbp={"units": "kg C m-2 s-1"}, TAREA={"units": "centimeter^2"})
+    (candidate,) = survey(tmp_path).candidates
+    assert any("variable: TAREA" in note for note in candidate.notes)

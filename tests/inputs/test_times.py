@@ -132,6 +132,90 @@ def test_bad_input_time(name: str) -> None:
         axis(values, units)
 
 
+def numbers(calendar: str, first_year: int, n: int, place: float) -> np.ndarray:
+    """Days since 1700 of `n` months from January of a year on, at a place of each month."""
+    months = [first_year * 12 + k for k in range(n + 1)]
+    firsts = [cftime.datetime(m // 12, m % 12 + 1, 1, calendar=calendar) for m in months]
+    edges = cftime.date2num(firsts, "days since 1700-01-01", calendar)
+    return edges[:-1] + place * np.diff(edges)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.5, 1.0 - 1e-3])
+@pytest.mark.parametrize(("year", "n"), [(1990, 12), (2001, 12), (2001, 24), (2015, 96)])
+def test_bad_input_numbers_of_another_calendar(place: float, year: int, n: int) -> None:
+    """A file without its calendar: its months would be off by two and none would be missing."""
+    values = numbers("noleap", year, n, place)
+    assert str(axis(values, "days since 1700-01-01", "noleap")).startswith(f"{year}-01")
+    with pytest.raises(TimeError) as caught:
+        axis(values, "days since 1700-01-01")
+    assert "calendar: noleap" in caught.value.fix
+
+
+def test_bad_input_years_of_another_calendar() -> None:
+    values = 365.0 * np.arange(290, 310)
+    assert str(axis(values, "days since 1700-01-01", "noleap")) == "1990..2009"
+    with pytest.raises(TimeError, match="keep to no place in their years") as caught:
+        axis(values, "days since 1700-01-01")
+    assert "calendar: noleap" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        [30.4375 * (k + 0.5) for k in range(48)],  # all months taken for equal
+        [31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366],  # last days
+        [29, 59, 89, 119, 150, 180, 211, 242, 272, 303, 333, 364],  # the 30th, 29 February
+        [15, 45, 74, 105, 135, 166, 196, 227, 258, 288, 319, 349],  # the 16th or 15th
+    ],
+)  # fmt: skip
+def test_usual_places_are_known(stamps: list[float]) -> None:
+    values = np.array(stamps, float) - (0.5 if stamps[0] == 31 else 0.0)
+    assert str(axis(values, "days since 2000-01-01")).startswith("2000-01")
+
+
+@pytest.mark.parametrize(
+    ("values", "first"), [(np.arange(1, 24), "2000-01"), (np.arange(4, 13), "2000-04")]
+)
+def test_bad_input_month_ends_or_beginnings(values: np.ndarray, first: str) -> None:
+    with pytest.raises(TimeError, match=r"the end of (January|December) or the start of") as caught:
+        axis(values, "months since 2000-01-01")
+    assert f"start: '{first}'}} if they are ends" in caught.value.fix
+
+
+def test_decimal_years_in_single_precision() -> None:
+    years = np.array([1982 + k / 12 for k in range(480)], "f4")
+    found = axis(years, "decimal year")
+    assert (str(found), len(found)) == ("1982-01..2021-12", 480)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("365 days", "noleap"), ("no_leap", "noleap"), ("360-day", "360_day"),
+     ("proleptic gregorian", "proleptic_gregorian")],
+)  # fmt: skip
+def test_spellings_of_calendars(written: str, name: str) -> None:
+    assert canonical_calendar(written, "f") == name
+
+
+def test_reference_dates() -> None:
+    assert str(axis([15.0, 45.0], "days since 2000/01/01")) == "2000-01..2000-02"
+    assert str(axis([24000, 24001], "months since 0000-01-01")) == "2000-01..2000-02"
+    assert str(axis([2001, 2002, 2003], "YYYY")) == "2001..2003"
+
+
+@pytest.mark.parametrize("date", ["01-02-2000", "1/2/2000"])
+@pytest.mark.parametrize("unit", ["days", "months"])
+def test_bad_input_reference_dates_that_end_with_the_year(unit: str, date: str) -> None:
+    with pytest.raises(TimeError, match="does not begin with its year"):
+        axis([0, 31, 59], f"{unit} since {date}")
+
+
+def test_bad_input_year_zero_is_answered() -> None:
+    with pytest.raises(TimeError) as caught:
+        axis([730500, 730531], "days since 0000-01-01")
+    assert "time: {calendar: proleptic_gregorian}" in caught.value.fix
+
+
 def test_leap_days_left_out_are_explained() -> None:
     with pytest.raises(TimeError) as caught:
         axis(np.delete(np.arange(100), 59), "days since 2000-01-01")

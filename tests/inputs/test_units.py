@@ -44,6 +44,14 @@ WILD = [
     ("Pg C yr$^{-1}$ degree$^{-1}$", 1e12, "degree", "year"),
     ("PgC/yr/deg", 1e12, "degree", "year"),
     ("kilograms of carbon per m2 per year", 1.0, "m2", "year"),
+    ("kgC m-2s-1", 1.0, "m2", "second"),
+    ("gCm-2d-1", 1e-3 / 86400, "m2", "second"),
+    ("mol m -2 yr -1", KG_PER_MOL_C, "m2", "year"),
+    ("(kg C m-2 s-1)", 1.0, "m2", "second"),
+    ("10-8 mol m-2 s-1", 1e-8 * KG_PER_MOL_C, "m2", "second"),
+    ("gC/grid/month", 1e-3, "cell", "month"),
+    ("Petagrams C per year", 1e12, "cell", "year"),
+    ("Gigatonnes C per year", 1e12, "cell", "year"),
 ]
 
 
@@ -91,6 +99,7 @@ def test_notations_agree(amount: str, time: str, notation: str) -> None:
 
 def test_areas() -> None:
     assert parse_area("km2") == 1e6
-    assert parse_area("m^2") == 1.0
+    assert parse_area("m^2") == parse_area("square_meters") == parse_area("sq. m") == 1.0
+    assert parse_area("square kilometers") == 1e6
     with pytest.raises(UnitsError, match="no unit of area"):
         parse_area("m")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import resource
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +102,26 @@ def test_citations_read_the_files_own_words(run: Run) -> None:
     entries = citations(Run(run.fluxes, run.series, {}, {"inputs": [told]}))
     entry = next(e for e in entries if e.subject == "land_process / DGVM-A")
     assert (entry.text, entry.origin) == ("doi:10.1000/x", "attributes of the file")
+
+
+def test_bad_input_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    """HDF5 does not raise OSError there, and may not survive closing the file."""
+    script = (
+        "import sys; from pathlib import Path; import numpy as np, xarray as xr\n"
+        "from hpcbudget.errors import OutputError\n"
+        "from hpcbudget.report.netcdf import _write\n"
+        "large = xr.Dataset({'a': ('x', np.arange(100_000.0))})\n"
+        "try: _write(large, Path(sys.argv[1]) / 'a.nc')\n"
+        "except OutputError: print('said')\n"
+    )
+
+    def small_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        preexec_fn=small_disk, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "said\n"), done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -6,14 +6,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 
+from hpcbudget.report.blocks import reconciliation_block
 from hpcbudget.report.figures.budget import budget_figure
 from hpcbudget.report.figures.dipoles import dipole_figure
 from hpcbudget.report.figures.regions import regional_bars_figure
+from hpcbudget.report.figures.scatter import scatter_figure
 from hpcbudget.report.gallery import SECTIONS, drawings
 from hpcbudget.report.places import region_groups
 from hpcbudget.report.run import Run
-from hpcbudget.report.style import FAMILIES
+from hpcbudget.report.style import FAMILIES, MUTED
 
 
 def texts(figure) -> str:
@@ -124,3 +127,41 @@ def test_every_drawing_has_words_for_who_cannot_see_it(run: Run) -> None:
 def test_drawings_of_a_run_with_fluxes_only(run: Run) -> None:
     bare = Run(run.fluxes, run.series, {})
     assert next(d.name for d in drawings(bare)) == "global_carbon_budget"
+
+
+@pytest.fixture
+def single(run: Run) -> Run:
+    """The run with a single inversion in two regions, and so without a spread to judge a gap by."""
+    table = run.tables["reconciliation"]
+    judged = table[(table["component"] == "land") & (table["region"] != "Globe")]
+    alone = judged["region"].isin(judged["region"].unique()[:2])
+    judged = judged.assign(
+        n_td=judged["n_td"].mask(alone, 1),
+        top_down_sd=judged["top_down_sd"].mask(alone),
+        gap_sd=judged["gap_sd"].mask(alone),
+        agree=judged["agree"].mask(alone, other=False),
+    )
+    tables = {**run.tables, "reconciliation": judged}
+    return Run(run.fluxes, run.series, tables, run.provenance, run.config)
+
+
+def test_a_side_without_a_spread_neither_agrees_nor_leaves_a_gap(single: Run) -> None:
+    table = single.tables["reconciliation"]
+    shown = [region for ids in single.groups.values() for region in ids]
+    own = table[(table["period"] == single.period) & table["region"].isin(shown)]
+    judged = own["gap_sd"].notna()
+    assert 0 < judged.sum() < len(own)
+    figure = regional_bars_figure(table, single.period, single.groups)
+    dots = [x for axes in figure.axes for x in axes.lines if x.get_marker() == "o"]
+    assert len(dots) == judged.sum()
+    points = scatter_figure(table, single.period, own["region"].tolist(), components=["land"])
+    grey = [c for c in points.axes[0].collections if len(c.get_offsets()) == (~judged).sum()]
+    assert any(to_hex(c.get_edgecolors()[0]) == MUTED for c in grey)
+    said = next(d.alternative for d in drawings(single) if d.name == "regions_land")
+    assert f"{(~judged).sum()} cannot be judged" in said
+    assert not any(str(region).split("/")[-1] in said for region in own.loc[~judged, "region"])
+    block = reconciliation_block(single)
+    assert block is not None
+    assert {
+        row[6].text for row in block.rows if row[1].text in set(own.loc[~judged, "region"])
+    } == {"–"}

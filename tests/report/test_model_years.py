@@ -86,3 +86,29 @@ def test_agreement_of_identical_models_is_perfect() -> None:
     assert table.loc["c", "sd_others"] == pytest.approx(table.loc["a", "sd"])
     assert agreement_in_time(models[models["model"] == "a"]).empty
     assert agreement_in_time(models[models["year"] < 2003]).empty
+
+
+def test_a_sum_ends_before_a_missing_year() -> None:
+    years = [(m, y) for m in "ab" for y in range(2000, 2010) if (m, y) != ("a", 2005)]
+    rows = [("f", "land", m, y, -1.0) for m, y in years]
+    rows += [("f", "ocean", "a", 2000, -1.0), ("f", "ocean", "b", 2001, -1.0)]
+    models = pd.DataFrame(rows, columns=["family", "component", "model", "year", "flux_pgc_yr"])
+    sums = cumulated(models)
+    assert sums["year"].tolist() == list(range(2000, 2005))
+    assert sums["mean"].tolist() == [-1.0, -2.0, -3.0, -4.0, -5.0]
+    assert "ocean" not in set(sums["component"])  # no year is common to both
+
+
+def test_spreads_have_the_degrees_of_freedom_of_the_run(fluxes: xr.Dataset) -> None:
+    models = model_years(fluxes)
+    for table in (
+        lambda **ddof: cumulated(models, **ddof),
+        lambda **ddof: seasonal_cycles(fluxes, 2010, 2019, **ddof),
+    ):
+        one, own = table(), table(ddof=1, ddof_by_family={"inversion": 0})
+        inverted = (own["family"] == "inversion") & (own["n"] > 1)
+        assert inverted.any()
+        shrunk = np.sqrt(1 - 1 / own["n"][inverted])
+        np.testing.assert_allclose(own["sd"][inverted], one["sd"][inverted] * shrunk, rtol=1e-12)
+        others = own["family"] != "inversion"
+        np.testing.assert_array_equal(own["sd"][others], one["sd"][others])

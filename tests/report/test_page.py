@@ -13,7 +13,12 @@ import xarray as xr
 
 from hpcbudget.engine.fluxes import write_fluxes
 from hpcbudget.errors import InputError
-from hpcbudget.report.blocks import closure_state, headline_table
+from hpcbudget.report.blocks import (
+    closure_block,
+    closure_state,
+    headline_table,
+    reconciliation_block,
+)
 from hpcbudget.report.gallery import drawings
 from hpcbudget.report.numbers import mean_text
 from hpcbudget.report.page import build_report, render_page
@@ -177,3 +182,35 @@ def test_statistics_without_votes_are_not_shown(run: Run) -> None:
     padded = Run(run.fluxes, run.series, {"statistics": pd.concat([table, empty])})
     assert padded.period == "2010s"
     assert headline_table(padded, "2030s") is None
+
+
+def test_closure_shows_the_check_that_is_furthest_over_and_what_is_only_stated(run: Run) -> None:
+    rows = [
+        ("inversion", "A", "land", "maps", 5e-10, 1e-9, True),
+        ("inversion", "B", "land", "maps", 3e-12, 1e-12, False),
+        ("inversion", "A", "ocean", "maps", 5e-10, 1e-9, True),
+        ("both sides", "", "land", "areas", 0.4, float("inf"), True),
+    ]
+    columns = ["family", "member", "component", "check", "value", "tolerance", "ok"]
+    tables = {**run.tables, "closure": pd.DataFrame(rows, columns=columns)}
+    block = closure_block(Run(run.fluxes, run.series, tables, run.provenance, run.config))
+    assert block is not None
+    assert [[cell.text for cell in row] for row in block.rows] == [
+        ["1 of 2 fail", "maps", "Land", "2", "3e-12", "1e-12", "inversion / B"],
+        ["closes", "maps", "Ocean", "1", "5e-10", "1e-09", "inversion / A"],
+        ["stated", "areas", "Land", "1", "0.4", "none", "both sides"],
+    ]
+    assert block.rows[-1][0].kind == ""
+
+
+def test_pairs_of_models_are_called_pairs(run: Run) -> None:
+    land = run.tables["reconciliation"]
+    land = land[(land["component"] == "land") & (land["n_td"] > 0) & (land["n_bu"] > 0)].head(2)
+    both = pd.concat([land, land.assign(component="total")])
+    tables = {**run.tables, "reconciliation": both}
+    block = reconciliation_block(Run(run.fluxes, run.series, tables, run.provenance, run.config))
+    assert block is not None
+    assert [row[0].text for row in block.rows] == ["Land", "Land", "Total", "Total"]
+    for row in block.rows:
+        assert row[4].note.endswith(" pairs") == (row[0].text == "Total")
+        assert not row[3].note.endswith(" pairs")

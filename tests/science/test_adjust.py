@@ -317,3 +317,14 @@ def test_whatever_is_adjusted_still_adds_up(make_ensemble, kinds, value, seed):
     assert set(result.fluxes["component"].values) == {"land", "ocean", "fossil", "total"}
     assert result.fluxes.sizes["series"] == 8
     assert len(result.account) == 2 * sum(kind in ("rivers", "fossil") for kind in kinds)
+
+
+def test_a_combination_is_as_coarse_as_its_coarsest_term(make_ensemble):
+    fluxes = make_ensemble(families={"land_process": ("land_s2", "eluc")})
+    yearly = np.where(fluxes["component"].values == "eluc", "year", "month")
+    fluxes = fluxes.assign_coords(resolution=("series", yearly))
+    step = Combine(name="net", kind="combine", source="s", families=("land_process",),
+                   into="land", terms={"land_s2": 1.0, "eluc": 1.0})  # fmt: skip
+    result = adjust(fluxes, [step]).fluxes
+    made = result["resolution"].values[result["component"].values == "land"]
+    assert set(made.tolist()) == {"year"}  # no months of its own: no seasonal cycle

@@ -5,8 +5,10 @@ import pytest
 
 from hpcbudget.options import StatisticsOptions
 from hpcbudget.science.bootstrap import BOOTSTRAP_COLUMNS, bootstrap
+from hpcbudget.science.reconcile import reconciliation
 from hpcbudget.science.results import science_tables
 from hpcbudget.science.statistics import STATISTICS
+from hpcbudget.science.variability import variability
 
 PERIODS = {"p": (2000, 2001)}
 OPTIONS = StatisticsOptions(bootstrap=400, seed=7)
@@ -93,3 +95,39 @@ def test_tables_by_name(make_ensemble):
         StatisticsOptions(change=(("a", "b"),)),
     )
     assert len(changed["changes"]) == 3 * 4
+
+
+def test_gaps_pool_the_votes_that_the_table_pools(make_fluxes):
+    names = [(f, m, m, c) for f, c in (("inversion", "land"), ("land_process", "land"),
+             ("ocean_process", "ocean"), ("inversion", "ocean")) for m in "AB"]  # fmt: skip
+    values = (-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -2.0, -2.5)
+    fluxes = make_fluxes(dict(zip(names, values, strict=True)))
+    # pairs of models are a total: there are none of land alone
+    sides = {"land": ("land_process", "process"), "total": ("process",)}
+    options = StatisticsOptions(bootstrap=200, bootstrap_level=0.999, bottom_up=sides)
+    compared = reconciliation(fluxes, {"p": (2000, 2000)}, options).set_index(
+        ["component", "region"]
+    )
+    gaps = rows(bootstrap(fluxes, {"p": (2000, 2000)}, options), statistic="gap")
+    assert len(gaps) == len(compared)
+    for row in gaps.itertuples():
+        table = compared.loc[(row.component, row.region)]
+        assert row.n == table["n_td"] + table["n_bu"]
+        assert row.low <= table["gap"] <= row.high
+    land = gaps[(gaps["component"] == "land") & (gaps["region"] == "Globe")].iloc[0]
+    assert (land["low"], land["high"]) == pytest.approx((1.0, 3.0))
+
+
+def test_realisations_that_peak_apart_do_not_weaken_their_models_vote(make_fluxes):
+    month = np.arange(12)
+    peak = {("A", "A1"): 2, ("A", "A2"): 8, ("B", "B1"): 4}  # A peaks at 5 with little resolve
+    fluxes = make_fluxes(
+        {("f", model, member, "land"): np.cos(2 * np.pi * (month - at) / 12) * (1 + (at == 8))
+         + 0.001 * np.cos(2 * np.pi * (month - 5) / 12) for (model, member), at in peak.items()}
+    )  # fmt: skip
+    options = StatisticsOptions(bootstrap=400, bootstrap_level=0.1)  # the draw of A and B
+    keys = {"statistic": "seasonal_peak_month", "region": "Globe"}
+    found = rows(bootstrap(fluxes, {"p": (2000, 2000)}, options), **keys).iloc[0]
+    table = rows(variability(fluxes, {"p": (2000, 2000)}, options), **keys).iloc[0]
+    assert found["low"] == pytest.approx(table["mean"], abs=1e-9)
+    assert found["high"] == pytest.approx(table["mean"], abs=1e-9)

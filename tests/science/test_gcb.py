@@ -192,3 +192,54 @@ def test_imbalance_is_unknown_where_a_term_is():
     terms = pd.DataFrame(np.ones((1, 6)), columns=list(BUDGET_TERMS))
     terms.loc[0, "growth"] = np.nan
     assert imbalance(terms).isna().all()
+
+
+def write_book(path, groups, cement):
+    """Write a workbook of two years as an edition lays it out, in the words of `groups`."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    fluxes = ["fossil emissions", "land-use change emissions", "atmospheric growth"]
+    sinks = ["ocean sink", "land sink", *["cement carbonation sink"] * cement, "budget imbalance"]
+    sheets = {
+        "Global Carbon Budget": ([], [], [*fluxes, *sinks]),
+        "Ocean Sink": ([groups[0], "", "", groups[1]], [], ["A", "B", "", "P", "average products"]),
+        "Terrestrial Sink": ([groups[2]], [], ["L"]),
+        "Land-Use Change Emissions": (
+            ["Bookkeeping methods", "", groups[2]], ["Net", "", ""], ["BLUE", "", "L"],
+        ),
+    }  # fmt: skip
+    for name, (above, below, titles) in sheets.items():
+        sheet = book.create_sheet(name)
+        sheet.append(["note: (+) means sink"])
+        sheet.append(["", *above])
+        sheet.append(["Year", *titles])
+        sheet.append(["", *below])
+        for year in (2001, 2002):
+            sheet.append([year, *(float(i) if title else None for i, title in enumerate(titles))])
+    book.save(path)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        ("Individual ocean models", "Data products", "Individual models"),
+        ("GOBMs", "fCO2-products", "DGVMs"),
+    ],
+)
+def test_other_words_of_other_editions(groups, tmp_path):
+    write_book(tmp_path / "book.xlsx", groups, cement=True)
+    members = read_workbook(tmp_path / "book.xlsx", recipe(2022))
+    assert list(members.ocean_models) == ["A", "B"]
+    assert list(members.products) == ["P"]
+    assert list(members.land_models) == list(members.eluc_models) == ["L"]
+    assert list(members.bookkeeping) == ["BLUE"]
+    assert members.budget["cement"].tolist() == [5.0, 5.0]
+
+
+def test_edition_without_carbonation_of_cement(tmp_path):
+    write_book(tmp_path / "book.xlsx", ("Individual models", "Data-based products", "DGVM"), False)
+    assert (read_workbook(tmp_path / "book.xlsx", recipe(2019)).budget["cement"] == 0).all()
+    with pytest.raises(InputError, match="cement"):
+        read_workbook(tmp_path / "book.xlsx", recipe(2022))

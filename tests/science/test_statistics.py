@@ -90,3 +90,16 @@ def test_series_counts_the_members_of_each_year(make_fluxes):
 def test_no_data_gives_an_empty_table(make_fluxes):
     fluxes = make_fluxes({("inversion", "A", "A", "land"): np.nan})
     assert ensemble_series(fluxes).empty
+
+
+def test_series_for_figures_take_the_ddof_of_the_tables(make_fluxes):
+    names = [("land_process", m, m, "land") for m in "AB"]
+    names += [("ocean_process", m, m, "ocean") for m in "AB"]
+    fluxes = make_fluxes(dict(zip(names, (-1.0, -2.0, -3.0, -6.0), strict=True)))
+    rules = StatisticsOptions(ddof_by_family={"land_process": 0})
+    table = ensemble_statistics(fluxes, {"2000": (2000, 2000)}, rules)
+    series = ensemble_series(fluxes, ddof=rules.ddof, ddof_by_family=rules.ddof_by_family)
+    keys = ["family", "component", "region"]
+    expected, drawn = table.set_index(keys)["sd"], series.set_index(keys)["sd"]
+    np.testing.assert_allclose(drawn.reindex(expected.index), expected, rtol=1e-15)
+    assert drawn["land_process", "land", "Globe"] == 0.5

@@ -110,6 +110,43 @@ def test_what_is_no_workbook_or_no_text_is_refused(tmp_path):
             read_sheet(tmp_path / name)
 
 
+@pytest.mark.parametrize("separator", ["\t", ";", ","])
+def test_separator_is_that_of_the_header(tmp_path, separator):
+    """Prose full of commas stands above, and a comma is a decimal point where it can be."""
+    comma = "," if separator != "," else "."
+    (tmp_path / "t.csv").write_text(
+        "Year\nSinks, sources, and all, in words; really, all\n\n"
+        + separator.join(("Year", "A", "B"))
+        + "".join(f"\n{y}{separator}1{comma}5{separator}2{comma}25" for y in range(2000, 2004))
+    )
+    sheet = read_sheet(tmp_path / "t.csv")
+    assert sheet.header == ("Year", "A", "B")
+    assert sheet.column(2, comma) == [2.25] * 4
+
+
+def test_cells_of_published_tables(tmp_path):
+    """Line breaks and hard blanks in names; words for no value; a blank behind a sheet's name."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.title = "Notes"
+    page = book.create_sheet("Ocean Sink ")
+    page.append(["GtC/yr"])
+    page.append(["Year", "fossil emissions\nexcluding  carbonation", "NEMO\xa0(IPSL) ", "C"])
+    page.append([1959, "#N/A", "n/a", "-"])
+    page.append(["1960", 2.5, "1.5", "1,5"])
+    page.append(["2023*", 9, 9, 9])
+    book.save(tmp_path / "t.xlsx")
+    sheet = read_sheet(tmp_path / "t.xlsx", "Ocean Sink")
+    assert sheet.years.tolist() == [1959, 1960]
+    named = ("fossil emissions excluding carbonation", "NEMO (IPSL)")
+    columns = [sheet.column(sheet.find(name)) for name in named]
+    np.testing.assert_array_equal(columns, [[np.nan, 2.5], [np.nan, 1.5]])
+    with pytest.raises(InputError, match="'1,5' is no number") as caught:
+        sheet.column(3)
+    assert caught.value.fix == "declare decimal: ','"
+
+
 def test_a_table_that_changed_is_read_again(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("year,A\n2000,1\n")

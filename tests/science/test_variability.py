@@ -133,3 +133,14 @@ def test_annual_data_have_no_season(make_fluxes):
     assert "trend" in found
     assert not any(name.startswith("seasonal") for name in found)
     assert found < set(MEMBER_STATISTICS)
+
+
+def test_a_sum_over_years_that_the_run_does_not_reach_is_unknown(make_fluxes):
+    fluxes = make_fluxes({("f", "A", "A", "land"): -1.0, ("f", "B", "B", "land"): -2.0}, n_years=5)
+    options = StatisticsOptions(span="all")
+    found = variability(fluxes, {"half": (2000, 2009), "whole": (2000, 2004)}, options)
+    sums = found[(found["statistic"] == "cumulative") & (found["region"] == "Globe")]
+    assert sums["period"].tolist() == ["whole"]
+    assert sums["mean"].tolist() == [-7.5]
+    trends = found[(found["statistic"] == "trend") & (found["region"] == "Globe")]
+    assert trends["mean"].tolist() == pytest.approx([0.0, 0.0], abs=1e-12)

@@ -248,6 +248,28 @@ def test_ugrid_faces(start_index, tmp_path):
     np.testing.assert_allclose(again.area_m2(), same.area_m2(), rtol=1e-13)
 
 
+@pytest.mark.parametrize("nside", [3, 5, 6, 11])
+def test_healpix_of_any_size_in_ring_order(nside):
+    grid = healpix(nside, "ring")
+    np.testing.assert_allclose(grid.area_m2(1.0) * grid.size, 4 * np.pi, rtol=1e-11)
+    np.testing.assert_allclose(
+        healpix(nside, "ring", 3).area_m2(1.0) * grid.size, 4 * np.pi, rtol=1e-11
+    )
+    # rings of the caps: i-th cell of ring r at 90 (i + 1/2) / r degrees, 4 r of them
+    lat, lon = grid.lat_deg, grid.lon_deg
+    for r in range(1, nside):
+        own = slice(2 * r * (r - 1), 2 * r * (r + 1))
+        np.testing.assert_allclose(np.sin(np.radians(lat[own])), 1 - (r / nside) ** 2 / 3)
+        np.testing.assert_allclose(lon[own], 90 * (np.arange(4 * r) + 0.5) / r)
+
+
+def test_nodes_are_what_they_say_and_not_what_their_names_contain():
+    ds, same = ugrid_dataset(0)
+    ds = ds.rename({"nlat": "platform_y", "nlon": "platform_x"})  # both names hold "lat"
+    ds["mesh"].attrs["node_coordinates"] = "platform_x platform_y"
+    np.testing.assert_allclose(Grid.from_dataset(ds, "v").area_m2(), same.area_m2(), rtol=1e-13)
+
+
 def test_scrip_grid_files(tmp_path):
     lat, lon = rotated_nodes(3, 4)
     ds = xr.Dataset(

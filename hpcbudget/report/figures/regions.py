@@ -18,7 +18,7 @@ from hpcbudget.report.figures.panels import (
     say_empty,
     styled,
 )
-from hpcbudget.report.places import plain_name
+from hpcbudget.report.places import agreement, plain_name
 from hpcbudget.report.style import (
     INK,
     SIGN,
@@ -68,7 +68,8 @@ def regional_bars_figure(
     Returns
     -------
     matplotlib.figure.Figure
-        One panel a region set; a filled dot below a pair means that the two agree.
+        One panel a region set; a filled dot below a pair means that the two agree, no dot that a
+        side has no spread to judge by.
     """
     chosen = reconciliation[
         (reconciliation["period"] == period) & (reconciliation["component"] == component)
@@ -118,10 +119,8 @@ def _draw_set(axes: Axes, rows: pd.DataFrame, component: str, names: Names) -> N
     draw_zero(axes)
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.12 * (high - low), high)
-    agree = rows["agree"].map(str).to_numpy() == "True"
-    both = rows[["top_down_mean", "bottom_up_mean"]].notna().all(axis=1)
     base = low - 0.06 * (high - low)
-    for x, verdict, comparable in zip(position, agree, both, strict=True):
+    for x, verdict, comparable in zip(position, *agreement(rows), strict=True):
         if comparable:
             axes.plot(
                 x, base, marker="o", markersize=5, markeredgewidth=0.9, color=INK, clip_on=False,

@@ -18,7 +18,7 @@ from hpcbudget.report.figures.panels import (
     text_inches,
 )
 from hpcbudget.report.figures.regions import BOTTOM_UP
-from hpcbudget.report.places import plain_name
+from hpcbudget.report.places import agreement, plain_name
 from hpcbudget.report.style import (
     INK,
     MUTED,
@@ -71,7 +71,8 @@ def scatter_figure(
     Returns
     -------
     matplotlib.figure.Figure
-        Filled points agree within their spread, open ones do not; on the line both are equal.
+        Filled points agree within their spread, open ones do not, of grey ones it cannot be said;
+        on the line both are equal.
     """
     figure = new_figure(height_inches=3.4)
     panels = figure.subplots(1, len(components), squeeze=False)[0]
@@ -104,10 +105,14 @@ def _draw(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     )
     x_sd, y_sd = np.nan_to_num(x_sd), np.nan_to_num(y_sd)
     axes.errorbar(x, y, xerr=x_sd, yerr=y_sd, fmt="none", ecolor=MUTED, elinewidth=0.7, zorder=2)
-    agree = rows["agree"].map(str).to_numpy() == "True"
-    for chosen, face in ((agree, colour), (~agree, "none")):
+    agree, known = (judged.to_numpy() for judged in agreement(rows))
+    for chosen, face, edge in (
+        (~known, "none", MUTED),
+        (agree, colour, colour),
+        (known & ~agree, "none", colour),
+    ):
         axes.scatter(
-            x[chosen], y[chosen], s=26, marker="o", facecolors=face, edgecolors=colour,
+            x[chosen], y[chosen], s=26, marker="o", facecolors=face, edgecolors=edge,
             linewidths=1.1, zorder=3,
         )  # fmt: skip
     low = min((x - x_sd).min(), (y - y_sd).min())
