@@ -22,7 +22,7 @@ demo: install
 	$(BIN)/hpcbudget demo --out demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # make test-slurm   the tests that need a running SLURM (tests/slurm/slurm-local up)
 test-slurm: install
