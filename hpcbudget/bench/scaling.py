@@ -85,7 +85,7 @@ def _region_sets(shape: Shape, folder: Path) -> Iterator[Row]:
                 key = plan.blocks[0].key
                 whole = Block(key, *plan.runner.series[key].steps)
                 works[str(count)] = partial(plan.runner.compute, whole)
-            seconds = side_by_side(works, 3)
+            seconds = side_by_side(works, 5)
         for count in REGION_SETS:
             yield Row(
                 "scale",
