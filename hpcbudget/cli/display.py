@@ -52,17 +52,17 @@ def print_outcome(outcome: Outcome, *, as_json: bool = False, **further: Any) ->
     """Print how well the budget closes and where the report is."""
     account = outcome.closure
     judged = account["tolerance"] < float("inf")  # the others, such as the imbalance, are stated
-    worst = float(account.loc[judged, "value"].max())
+    checks, worst = int(judged.sum()), float(account.loc[judged, "value"].max())
     if as_json:
         facts = {
             "out": str(outcome.out),
             "report": str(outcome.report) if outcome.report else None,
-            "closure": {"checks": len(account), "worst": worst, "ok": bool(account["ok"].all())},
+            "closure": {"checks": checks, "worst": worst, "ok": bool(account["ok"].all())},
             **further,
         }
         print(json.dumps(facts))
         return
-    print(f"closure: {len(account)} checks, largest relative difference {worst:.1e}: closed")
+    print(f"closure: {checks} checks, largest relative difference {worst:.1e}: closed")
     print(f"report:  {outcome.report or 'not made'}")
 
 

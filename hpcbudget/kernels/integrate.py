@@ -141,8 +141,8 @@ def _add_steps(
     total = np.zeros((n_steps, owner.size * LANES))
     error = np.zeros((n_steps, owner.size * LANES))
     areas_m2 = np.zeros((n_steps, 2, owner.size))
-    desk = make_desk(row_length)
     n_stacks = stacks.eight.size - 1
+    desk = make_desk(row_length if n_stacks else 0)
     run = stack = cell = 0
     for edge in range(TILE, n_cells + TILE, TILE):
         # the tables of a tile stay in cache while all steps pass over it
@@ -311,20 +311,26 @@ def _add_plainly(field: Any, tables: Any, stacks: Any, broken: Any, sums: Any) -
         z = owner[group[r]]
         if broken[z]:
             for i in range(start[r], stop[r]):
-                value = np.float64(field[i])
-                n_infinite += np.isinf(value)
-                if not np.isnan(value):
-                    sums[z] += value * (weight[r] if uniform[r] else cell_weight[i])
+                scale = weight[r] if uniform[r] else cell_weight[i]
+                n_infinite += _add_plain(field, i, i + 1, scale, z, sums)
     for s in range(stacks.eight.size - 1):
         for r in range(stacks.begin[s], stacks.begin[s + 1]):
             z = owner[stacks.group[r]]
             if broken[z]:
                 for e in range(stacks.eight[s], stacks.eight[s + 1]):
                     for row in range(stacks.height[e]):
-                        first = stacks.first[e, row]
-                        for i in range(first + stacks.start[r], first + stacks.stop[r]):
-                            value = np.float64(field[i])
-                            n_infinite += np.isinf(value)
-                            if not np.isnan(value):
-                                sums[z] += value * stacks.weight[e, row]
+                        first, scale = stacks.first[e, row], stacks.weight[e, row]
+                        i, end = first + stacks.start[r], first + stacks.stop[r]
+                        n_infinite += _add_plain(field, i, end, scale, z, sums)
+    return n_infinite
+
+
+@kernel
+def _add_plain(field: Any, first: Any, stop: Any, scale: Any, z: Any, sums: Any) -> int:
+    n_infinite = 0
+    for i in range(first, stop):
+        value = np.float64(field[i])
+        n_infinite += np.isinf(value)
+        if not np.isnan(value):
+            sums[z] += value * scale
     return n_infinite

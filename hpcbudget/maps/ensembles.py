@@ -190,16 +190,16 @@ class Ensembles:
         self, families: tuple[str, ...], component: str, states: Mapping[tuple[str, str], Float]
     ) -> tuple[Float, Float] | None:
         """Return mean and SD of the votes of several families together."""
-        if families == (PROCESS,) and component == TOTAL:
-            if not all(part in states for part in PARTS_OF_PROCESS):
-                return None
-            return self._process(states)[:2]
-        present = [family for family in families if (family, component) in states]
+        pairs = component == TOTAL and all(part in states for part in PARTS_OF_PROCESS)
+        present = [f for f in families if (f, component) in states or (f == PROCESS and pairs)]
         if not present:
             return None
-        pooled = states[present[0], component].copy()
-        for family in present[1:]:
-            moments.merge(pooled, states[family, component])
+        if present == [PROCESS]:
+            return self._process(states)[:2]
+        pooled = moments.empty_state(self.area_m2.size)
+        for family in present:
+            made = _pairs(states) if family == PROCESS else states[family, component]
+            moments.merge(pooled, made)
         mean, sd, _ = moments.describe(pooled, max(self._ddof(family) for family in present))
         return mean, sd
 
@@ -247,3 +247,18 @@ class Ensembles:
         place: tuple[int | slice, ...] = (*at, rows)
         array[place] = block.astype(array.dtype)
         self.written.append(shard)
+
+
+def _pairs(states: Mapping[tuple[str, str], Float]) -> Float:
+    """Return count, mean and squares of the sums of all pairs of a land and an ocean model.
+
+    Where only one of them reaches, those of its own. Signs of pairs are not counted.
+    """
+    land, ocean = (states[part] for part in PARTS_OF_PROCESS)
+    n_land, n_ocean = (np.maximum(state[moments.COUNT], 1.0) for state in (land, ocean))
+    pairs: Float = land + ocean  # the means; where one has no value its state is 0
+    pairs[moments.COUNT] = np.where(
+        (land[moments.COUNT] > 0) | (ocean[moments.COUNT] > 0), n_land * n_ocean, 0.0
+    )
+    pairs[moments.SQUARES] = n_ocean * land[moments.SQUARES] + n_land * ocean[moments.SQUARES]
+    return pairs

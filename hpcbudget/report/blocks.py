@@ -234,9 +234,10 @@ def closure_state(run: Run) -> tuple[bool | None, str]:
     if frame is None or frame.empty:
         return None, "no closure account"
     failed = int((frame["ok"].astype(str) != "True").sum())
+    checks = int((frame["tolerance"] < math.inf).sum())
     if failed:
-        return False, f"does not close: {failed} of {len(frame)} checks fail"
-    return True, f"closes: all {len(frame)} checks pass"
+        return False, f"does not close: {failed} of {checks} checks fail"
+    return True, f"closes: all {checks} checks pass"
 
 
 def _table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -9,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 from slurm.runs import Run, bytes_of, command, hpcbudget, log, state, until
 
 pytestmark = pytest.mark.slurm
@@ -206,3 +209,41 @@ def test_the_time_limit_is_met_and_the_job_goes_on_by_itself(
 ) -> None:
     limited.require(reference)
     assert "stopped in time with" in log(limited.run.out)
+
+
+def test_great_circle_weights_by_jobs_are_those_of_this_machine(
+    ensemble: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "rotated.nc"
+    write_rotated(store)
+    made = {}
+    for where in ("local", "slurm"):
+        jobs = ("--cluster", "slurm", "--site", "slurm-local") if where == "slurm" else ()
+        # nothing may be found in the cache that another has put there
+        env = {"HPCBUDGET_CACHE": str(tmp_path / where)}
+        weights, regridded = (tmp_path / f"{where}{suffix}" for suffix in (".nc", ".zarr"))
+        words = ("-o", weights, "--edges", "great_circles", "--workers", 2, *jobs)
+        hpcbudget("weights", "2", "3", *words, env=env)
+        words = ("--to", "5", "-o", regridded, "--preserve", "integral", "--workers", 2, *jobs)
+        hpcbudget("regrid", store, *words, env=env)
+        files = [weights, *sorted(p for p in regridded.rglob("*") if p.is_file())]
+        made[where] = [path.read_bytes() for path in files]
+    assert made["slurm"] == made["local"]
+    for name in ("slurm.nc", "slurm.zarr"):
+        jobs = (tmp_path / f"{name}.workers" / "jobs.jsonl").read_text().splitlines()
+        assert {json.loads(job)["kind"] for job in jobs} == {"worker"}
+
+
+def write_rotated(path: Path) -> None:
+    """Write one field on a model's own grid, whose rows are no parallels."""
+    y, x = np.meshgrid(np.linspace(-30, 30, 31), np.linspace(-40, 40, 41), indexing="ij")
+    lat, lon = y + x / 8, x - y / 8
+    field = xr.Dataset(
+        {"nee": (("time", "y", "x"), np.cos(np.radians(lat))[np.newaxis], {"units": "kg m-2 s-1"})},
+        coords={
+            "lat": (("y", "x"), lat, {"units": "degrees_north"}),
+            "lon": (("y", "x"), lon, {"units": "degrees_east"}),
+            "time": ("time", [15.0], {"units": "days since 2001-01-01"}),
+        },
+    )
+    field.to_netcdf(path)
