@@ -19,8 +19,7 @@ Compiled code checks no bounds: whoever calls `sum_part` sees to it that 64 cell
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
-from functools import partial, reduce
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -110,64 +109,19 @@ def sum_numbers(field: NDArray[np.float64], first: int, stop: int) -> Lanes:
     """Do as `sum_part` without weights where no number is NaN; if one is, so is its lane."""
     cells = np.zeros(BLOCK)
     cells[: stop - first] = field[first:stop]
-    return _tree(cells.reshape(-1, LANES))
+    return tree_of(cells.reshape(-1, LANES))
 
 
-def _tree(terms: NDArray[np.float64]) -> Lanes:
+def tree_of(terms: NDArray[np.float64]) -> Lanes:
+    """Add vectors up two by two."""
     while len(terms) > 1:
         terms = terms[::2] + terms[1::2]
     return cast("Lanes", terms[0])
 
 
-def sum_rows(
-    field: NDArray[Any],
-    rows: NDArray[np.int64],
-    weight: NDArray[np.float64],
-    column: int,
-    missing: NDArray[np.int32] | None,
-) -> Lanes:
-    """Add up eight columns of eight rows.
-
-    Parameters
-    ----------
-    field : float32 or float64[cell]
-    rows : int64[8]
-        First cell of each row.
-    weight : float64[8]
-        Of each row.
-    column : int
-        The first of the eight columns.
-    missing : int32[column] or None
-        ``missing[column : column + 8]`` is written: bit r is set where row r is NaN. If None, so
-        are the sums there.
-
-    Returns
-    -------
-    lanes : float64[8]
-        Weighted sums of the columns, NaN counted as 0.
-
-    Examples
-    --------
-    >>> field = np.array([*range(8), np.nan, *range(9, 16)], np.float32)
-    >>> rows, weight = np.array([0, 8, 0, 0, 0, 0, 0, 0]), np.array([1.0, 2, 0, 0, 0, 0, 0, 0])
-    >>> sum_rows(field, rows, weight, 0, missing := np.empty(8, np.int32))
-    array([ 0., 19., 22., 25., 28., 31., 34., 37.])
-    >>> missing
-    array([2, 0, 0, 0, 0, 0, 0, 0], dtype=int32)
-    """
-    here = np.arange(column, column + LANES)
-    cells = field[rows[:, np.newaxis] + here].astype(np.float64)
-    if missing is not None:
-        gone = np.isnan(cells)
-        cells[gone] = 0.0
-        missing[here] = gone.T @ (1 << np.arange(len(rows)))
-    return _tree(cells * weight[:, np.newaxis])
-
-
-def all_missing(field: NDArray[Any], rows: NDArray[np.int64], column: int) -> bool:
-    """Tell whether the cells that `sum_rows` would add up are all NaN."""
-    here = np.arange(column, column + LANES)
-    return bool(np.isnan(field[rows[:, np.newaxis] + here]).all())
+def any_nan(lanes: Lanes) -> bool:
+    """Tell whether a lane is NaN."""
+    return bool(np.isnan(lanes).any())
 
 
 # -- what the same names mean in compiled code
@@ -304,43 +258,10 @@ def _store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return context.get_dummy_value()
 
 
-def _sum_rows(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    weight, missing = (
-        partial(Vectors, context, builder, signature.args[i], args[i]) for i in (2, 4)
-    )
-    bits = ir.VectorType(I32, LANES)
-    terms, flags = [], []
-    for row, cells in enumerate(_rows(context, builder, signature, args)):
-        number = ir.Constant(I64, row)
-        if isinstance(signature.args[4], types.Array):
-            gone = builder.fcmp_unordered("uno", cells, cells)
-            cells = builder.select(gone, constants(cells.type, 0.0), cells)
-            flags.append(builder.select(gone, constants(bits, 1 << row), constants(bits, 0)))
-        terms.append(weighted(builder, cells, splat(builder, builder.load(weight(number).start))))
-    if flags:
-        missing(args[3]).write(reduce(builder.or_, flags))
-    return tree(builder, terms)
-
-
-def _rows(context: Any, builder: Any, signature: Any, args: Any) -> Iterator[Any]:
-    """Yield eight columns of each of eight rows: (field, rows, ..., column)."""
-    column = args[2] if len(args) == 3 else args[3]
-    for row in range(LANES):
-        start = Vectors(context, builder, signature.args[1], args[1], ir.Constant(I64, row)).start
-        first = builder.add(builder.load(start), column)
-        yield Vectors(context, builder, signature.args[0], args[0], first)[0]
-
-
-@compiles(all_missing, types.boolean, types.Array, types.Array, types.int64)
-def _all_missing(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    cells = _rows(context, builder, signature, args)
-    gone = reduce(builder.and_, (builder.fcmp_unordered("uno", c, c) for c in cells))
-    return builder.icmp_unsigned("==", builder.bitcast(gone, I8), ir.Constant(I8, 255))
-
-
-for _table in (types.Array, types.NoneType):
-    _fixed = (types.Array, types.Array, types.Array, types.int64)
-    compiles(sum_rows, LANES_TYPE, *_fixed, _table)(_sum_rows)
+@compiles(any_nan, types.boolean, LANES_TYPE)
+def _any_nan(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    flags = builder.bitcast(builder.fcmp_unordered("uno", args[0], args[0]), I8)
+    return builder.icmp_unsigned("!=", flags, ir.Constant(I8, 0))
 
 
 @compiles(operator.add, LANES_TYPE, LanesType, LanesType)

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcbudget.kernels.columns import all_missing, sum_rows
 from hpcbudget.kernels.jit import kernel
-from hpcbudget.kernels.lanes import BLOCK, all_missing, load, spread, store, sum_rows
+from hpcbudget.kernels.lanes import BLOCK, any_nan, load, spread, store
 from hpcbudget.kernels.sums import two_sum
 from hpcbudget.kernels.vectors import LANES
 
@@ -23,7 +24,7 @@ _Floats: TypeAlias = NDArray[np.float64]
 ROWS = 8
 """Rows that are added up at a time, as a tree."""
 LEAST_ROWS = 3
-LONG_RUN = 48
+LONG_RUN = 64
 """Mean cells of a run beyond which adding up columns first is slower where cells are missing."""
 EVERY = (1 << ROWS) - 1
 """All rows, as bits."""
@@ -138,14 +139,12 @@ class Desk(NamedTuple):
     """Where a stack is added up.
 
     ``sums`` (float64[2, column]) are the sums of its columns and what was lost in rounding them,
-    ``areas_m2`` (float64[2, column]) the coarse and the fine part of their missing areas. ``part``
-    (float64[72]), ``missing`` (int32[column]) and ``subsets_m2`` (float64[2, 256]) are for one
-    eight.
+    ``areas_m2`` (float64[2, column]) the coarse and the fine part of their missing areas.
+    ``missing`` (int32[8]) and ``subsets_m2`` (float64[2, 256]) are for eight rows.
     """
 
     sums: _Floats
     areas_m2: _Floats
-    part: _Floats
     missing: NDArray[np.int32]
     subsets_m2: _Floats
 
@@ -153,16 +152,14 @@ class Desk(NamedTuple):
 @kernel
 def make_desk(row_length: Any) -> Desk:
     """Return a desk for rows of so many cells."""
-    width = row_length + BLOCK
-    return Desk(
-        np.zeros((2, width)), np.zeros((2, width)), np.zeros(BLOCK + LANES),
-        np.zeros(width, np.int32), np.zeros((2, EVERY + 1)),
-    )  # fmt: skip
+    width = row_length + BLOCK  # more than a row: whole vectors are written, whole blocks read
+    missing, subsets_m2 = np.zeros(LANES, np.int32), np.zeros((2, EVERY + 1))
+    return Desk(np.zeros((2, width)), np.zeros((2, width)), missing, subsets_m2)
 
 
 @kernel
 def add_rows(field: Any, s: Any, stacks: Any, desk: Any) -> bool:
-    """Add up the columns of a stack on the desk; tell whether cells are missing."""
+    """Add up the columns of a stack on the desk; tell whether cells may be missing."""
     left, right = stacks.start[stacks.begin[s]], stacks.stop[stacks.begin[s + 1] - 1]
     desk.sums[:, left : right + LANES] = 0.0
     desk.areas_m2[:, left : right + LANES] = 0.0
@@ -177,70 +174,52 @@ _VALID, _MIXED, _MISSING = range(3)
 
 @kernel
 def _add_eight(field: Any, e: Any, stacks: Any, left: Any, right: Any, desk: Any) -> bool:
-    """Add up to eight rows to the desk; tell whether cells are missing.
+    """Add up to eight rows to the desk; tell whether cells may be missing.
 
     What is quick is tried first, as the columns before suggest: where all were valid, to add up and
-    see whether the sum is NaN; where all were missing, to see whether they still are.
+    see whether a sum is NaN; where all were missing, to see whether they still are. The last
+    vector's columns beyond `right` belong to nobody, whatever is written there.
     """
     first, weight = stacks.first[e], stacks.weight[e]
-    high, low, part, missing = desk.sums[0], desk.sums[1], desk.part, desk.missing
+    high, low = desk.sums[0], desk.sums[1]
     gaps = False
     state = _VALID
-    for begin in range(left, right, BLOCK):
-        stop = min(begin + BLOCK, right)
+    lanes = spread(0.0)
+    for column in range(left, right, LANES):
         if state == _VALID:
-            probe = spread(0.0)
-            for column in range(begin, stop, LANES):
-                lanes = sum_rows(field, first, weight, column, None)
-                store(part, column - begin, lanes)
-                probe = probe + lanes
-            store(part, BLOCK, probe)
-            if np.isnan(part[BLOCK:].sum()):
+            lanes = sum_rows(field, first, weight, column, None)
+            if any_nan(lanes):
                 state = _MIXED
-        elif state == _MISSING:
-            for column in range(begin, stop, LANES):
-                if not all_missing(field, first, column):
-                    state = _MIXED
-                    break
+        elif state == _MISSING and not all_missing(field, first, column):
+            state = _MIXED
         if state == _MIXED:
-            for column in range(begin, stop, LANES):
-                lanes = sum_rows(field, first, weight, column, missing)
-                store(part, column - begin, lanes)
-            state = _state(missing, begin, stop)
-            if state == _MIXED:
-                if not gaps:
-                    _subset_sums(stacks.area_coarse[e], desk.subsets_m2[0])
-                    _subset_sums(stacks.area_fine[e], desk.subsets_m2[1])
-                    gaps = True
-                for column in range(np.uint64(begin), np.uint64(stop)):
-                    desk.areas_m2[0, column] += desk.subsets_m2[0, missing[column]]
-                    desk.areas_m2[1, column] += desk.subsets_m2[1, missing[column]]
-        if state == _MISSING:
+            lanes = sum_rows(field, first, weight, column, desk.missing)
+            state = _state(desk.missing)
+        if state != _MISSING:
+            total, lost = two_sum(load(high, column), lanes)
+            store(high, column, total)
+            store(low, column, load(low, column) + lost)
+        if state != _VALID:
             if not gaps:
                 _subset_sums(stacks.area_coarse[e], desk.subsets_m2[0])
                 _subset_sums(stacks.area_fine[e], desk.subsets_m2[1])
                 gaps = True
-            coarse_m2, fine_m2 = desk.subsets_m2[0, EVERY], desk.subsets_m2[1, EVERY]
-            for column in range(np.uint64(begin), np.uint64(stop)):
-                desk.areas_m2[0, column] += coarse_m2
-                desk.areas_m2[1, column] += fine_m2
-        else:
-            for column in range(begin, stop, LANES):
-                total, lost = two_sum(load(high, column), load(part, column - begin))
-                store(high, column, total)
-                store(low, column, load(low, column) + lost)
+            for lane in range(np.uint64(LANES)):
+                bits = EVERY if state == _MISSING else desk.missing[lane]
+                desk.areas_m2[0, column + lane] += desk.subsets_m2[0, bits]
+                desk.areas_m2[1, column + lane] += desk.subsets_m2[1, bits]
     return gaps
 
 
 @kernel
-def _state(missing: Any, begin: Any, stop: Any) -> int:
+def _state(missing: Any) -> int:
     some, every = np.int32(0), np.int32(EVERY)
-    for column in range(np.uint64(begin), np.uint64(stop)):
-        some |= missing[column]
-        every &= missing[column]
-    if some == every:
-        return _VALID if some == 0 else _MISSING if some == EVERY else _MIXED
-    return _MIXED
+    for bits in missing:
+        some |= bits
+        every &= bits
+    if some == 0:
+        return _VALID
+    return _MISSING if every == EVERY else _MIXED
 
 
 @kernel

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
+from hpcbudget.kernels.columns import all_missing, sum_rows
 from hpcbudget.kernels.lanes import (
     BLOCK,
-    all_missing,
+    any_nan,
     load,
     load_where_missing,
     spread,
@@ -18,7 +19,6 @@ from hpcbudget.kernels.lanes import (
     sum_block,
     sum_numbers,
     sum_part,
-    sum_rows,
 )
 from hpcbudget.kernels.sums import two_sum
 from hpcbudget.kernels.vectors import LANES
@@ -48,6 +48,11 @@ def numbers(field, first, stop, out):
 def rows_of(field, rows, weight, column, missing, out):
     store(out, 0, sum_rows(field, rows, weight, column, missing))
     return 0
+
+
+@njit
+def nan_in(lanes, out):
+    return any_nan(load(lanes, 0))
 
 
 @njit
@@ -128,16 +133,17 @@ def test_numbers_are_summed_as_parts_without_gaps(problem, first, length):
 def test_rows_are_summed_by_column(problem, column):
     field, weight = make(*problem)
     rows = 16 * np.arange(LANES)[::-1].copy()
-    missing = np.zeros(16, np.int32)
+    missing = np.zeros(LANES, np.int32)
     out, _ = both(rows_of, field, rows, weight[:LANES].copy(), column, missing)
     cells = field.reshape(LANES, 16)[::-1, column : column + LANES].astype(float)
     terms = cells * weight[:LANES, np.newaxis]
     np.testing.assert_allclose(out[:LANES], np.nansum(terms, axis=0), rtol=1e-12, atol=1e-12)
     bits = np.isnan(cells).T @ (1 << np.arange(LANES))
-    np.testing.assert_array_equal(missing[column : column + LANES], bits)
+    np.testing.assert_array_equal(missing, bits)
     assert both(none_there, field, rows, column)[1] == (bits == 255).all()
     raw, _ = both(rows_of, field, rows, weight[:LANES].copy(), column, None)
     np.testing.assert_array_equal(raw[:LANES], np.where(bits, np.nan, out[:LANES]))
+    assert both(nan_in, raw)[1] == bits.any()
 
 
 @given(st.integers(0, 2**32 - 1))

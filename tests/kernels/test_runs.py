@@ -62,8 +62,8 @@ def test_rows_alike_are_stacked_in_eights():
     assert runs.stacks.weight[3].tolist() == [19.0, 20.0, 21.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     # rows with more than one weight, and rows of long runs
     assert not make_runs(labels, area * (labels + 2), area, 3, 16).stacks.height.size
-    long = np.repeat(labels, 16)
-    assert not make_runs(long, np.ones(long.size), np.ones(long.size), 3, 256).stacks.height.size
+    long = np.repeat(labels, 32)
+    assert not make_runs(long, np.ones(long.size), np.ones(long.size), 3, 512).stacks.height.size
 
 
 def test_cell_tables_only_where_a_run_is_mixed():
