@@ -232,6 +232,10 @@ class StatisticsOptions(Model):
     bootstrap_level: float = Field(0.9, gt=0, lt=1)
     seed: int = Field(0, ge=0)
 
+    def ddof_of(self, family: str) -> int:
+        """Return the delta degrees of freedom of a family's standard deviations."""
+        return self.ddof_by_family.get(family, self.ddof)
+
 
 class Adjustment(Model):
     """What every step of the adjustment list says of itself."""

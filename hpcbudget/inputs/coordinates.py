@@ -59,16 +59,17 @@ def common_coordinates(
     for path in paths[1:]:
         other = _beside(path, group, names, time_dim)
         for name in _differences(first, other):
+            what = f"its {name} is not that of the first file, {paths[0]}"
             if name in first.telling:
                 raise GridError(
-                    f"its {name} is not that of the first file, {paths[0]}",
+                    what,
                     where=path,
                     why="one store has one grid: values would lie in other places",
                     fix="ingest the files of each grid into a store of its own",
                 )
             if name in first.along:
                 raise InputError(
-                    f"its {name} is not that of the first file, {paths[0]}",
+                    what,
                     where=path,
                     why="values would be taken for those of another member or level",
                     fix="bring the files into one order, or ingest them into different stores",

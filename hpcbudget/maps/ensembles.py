@@ -145,7 +145,7 @@ class Ensembles:
     # -- statistics ----------------------------------------------------------------------------
 
     def _write(self, family: str, component: str, season: str, state: Float) -> Float:
-        mean, sd, agreement = moments.describe(state, self._ddof(family))
+        mean, sd, agreement = moments.describe(state, self.rules.ddof_of(family))
         at = self._at(family, component, season)
         self._put("mean", at, mean)
         self._put("sd", at, sd)
@@ -200,7 +200,7 @@ class Ensembles:
         for family in present:
             made = _pairs(states) if family == PROCESS else states[family, component]
             moments.merge(pooled, made)
-        mean, sd, _ = moments.describe(pooled, max(self._ddof(family) for family in present))
+        mean, sd, _ = moments.describe(pooled, max(map(self.rules.ddof_of, present)))
         return mean, sd
 
     def _process(self, states: Mapping[tuple[str, str], Float]) -> tuple[Float, Float, Float]:
@@ -208,7 +208,7 @@ class Ensembles:
         empty = moments.empty_state(self.area_m2.size)
         parts = [states.get(part, empty) for part in PARTS_OF_PROCESS]
         (land, land_sd, _), (ocean, ocean_sd, _) = (
-            moments.describe(state, self._ddof(family))
+            moments.describe(state, self.rules.ddof_of(family))
             for state, (family, _) in zip(parts, PARTS_OF_PROCESS, strict=True)
         )
         n = [state[moments.COUNT] for state in parts]
@@ -219,9 +219,6 @@ class Ensembles:
             np.where(both, np.hypot(land_sd, ocean_sd), np.where(only_land, land_sd, ocean_sd)),
             np.where(both, n[0] * n[1], alone),
         )
-
-    def _ddof(self, family: str) -> int:
-        return self.rules.ddof_by_family.get(family, self.rules.ddof)
 
     # -- writing -------------------------------------------------------------------------------
 

@@ -105,8 +105,7 @@ def _budget(run: Run) -> Drawing:
 
 def _course(run: Run) -> Iterator[Drawing]:
     """Cumulative fluxes and the number of models behind every year."""
-    rules = run.rules
-    sums = cumulated(model_years(run.fluxes), ddof=rules.ddof, ddof_by_family=rules.ddof_by_family)
+    sums = cumulated(model_years(run.fluxes), run.rules)
     components = [c for c in ("ocean", "land", "total") if (sums["component"] == c).any()]
     if components:
         last = sums[sums["component"].isin(components)].sort_values("year")
@@ -147,10 +146,7 @@ def _seasons(run: Run) -> Iterator[Drawing]:
     if run.period not in run.spans:
         return
     first, last = run.spans[run.period]
-    rules = run.rules
-    cycles = seasonal_cycles(
-        run.fluxes, first, last, ddof=rules.ddof, ddof_by_family=rules.ddof_by_family
-    )
+    cycles = seasonal_cycles(run.fluxes, first, last, run.rules)
     components = [c for c in ("ocean", "land") if (cycles["component"] == c).any()]
     if not components:
         return

@@ -5,12 +5,11 @@ These are rearrangements of the totals for figures; no statistic of the tables i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hpcbudget.options import StatisticsOptions
 from hpcbudget.science.annual import annual
 from hpcbudget.science.ensemble import votes
 from hpcbudget.science.total import with_totals
@@ -48,12 +47,7 @@ def model_years(fluxes: xr.Dataset, region: str = "Globe") -> pd.DataFrame:
 
 
 def seasonal_cycles(
-    fluxes: xr.Dataset,
-    first: int,
-    last: int,
-    *,
-    ddof: int = 1,
-    ddof_by_family: Mapping[str, int] | None = None,
+    fluxes: xr.Dataset, first: int, last: int, rules: StatisticsOptions | None = None
 ) -> pd.DataFrame:
     """Return the mean flux of each calendar month over a period, by family.
 
@@ -63,10 +57,8 @@ def seasonal_cycles(
         As for `model_years`; only truly monthly series are used.
     first, last : int
         First and last year, both included.
-    ddof : int
-        Delta degrees of freedom of the SD over models.
-    ddof_by_family : mapping of str to int, optional
-        Goes before `ddof`.
+    rules : StatisticsOptions, optional
+        Say the delta degrees of freedom of the SD.
 
     Returns
     -------
@@ -74,6 +66,7 @@ def seasonal_cycles(
         family, component, region, month, n, mean, sd [Pg C/yr]: mean and SD over models that have
         every month of the period.
     """
+    rules = rules or StatisticsOptions()
     year = fluxes["time"].dt.year.values
     monthly = with_totals(fluxes).isel(time=np.flatnonzero((year >= first) & (year <= last)))
     monthly = monthly.isel(series=np.flatnonzero(monthly["resolution"].values == "month"))
@@ -87,7 +80,7 @@ def seasonal_cycles(
     for (family, component), group in votes(monthly, by_month).items():
         values = group.values_pgc_yr  # (model, region, month)
         complete = np.isfinite(values).all(axis=2).any(axis=0)
-        lost = (ddof_by_family or {}).get(family, ddof)
+        lost = rules.ddof_of(family)
         for index in np.flatnonzero(complete):
             own = values[np.isfinite(values[:, index]).all(axis=1), index]
             spread = own.std(axis=0, ddof=lost) if len(own) > lost else np.full(12, np.nan)
@@ -97,19 +90,15 @@ def seasonal_cycles(
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
-def cumulated(
-    models: pd.DataFrame, *, ddof: int = 1, ddof_by_family: Mapping[str, int] | None = None
-) -> pd.DataFrame:
+def cumulated(models: pd.DataFrame, rules: StatisticsOptions | None = None) -> pd.DataFrame:
     """Add up annual fluxes from the first year that every model of a component has.
 
     Parameters
     ----------
     models : pandas.DataFrame
         From `model_years`.
-    ddof : int
-        Delta degrees of freedom of the SD over models.
-    ddof_by_family : mapping of str to int, optional
-        Goes before `ddof`.
+    rules : StatisticsOptions, optional
+        Say the delta degrees of freedom of the SD.
 
     Returns
     -------
@@ -118,6 +107,7 @@ def cumulated(
         ``since`` on, as long as all of them go on without a gap; the sum runs to the end of
         ``year``. A component whose models have no year in common has no rows.
     """
+    rules = rules or StatisticsOptions()
     columns = ["family", "component", "since", "year", "n", "mean", "sd"]
     frames = []
     for component, own in models.groupby("component", sort=True):
@@ -131,7 +121,7 @@ def cumulated(
             group = wide[family]
             # what comes after a missing year lacks its flux
             total = group[np.logical_and.accumulate(group.notna().all(axis=1))].cumsum()
-            sd = total.std(axis=1, ddof=(ddof_by_family or {}).get(family, ddof))
+            sd = total.std(axis=1, ddof=rules.ddof_of(family))
             facts = {"family": family, "component": component, "since": since}
             numbers = {"n": total.shape[1], "mean": total.mean(axis=1), "sd": sd}
             frames.append(pd.DataFrame({**facts, "year": total.index, **numbers}))

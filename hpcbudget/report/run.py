@@ -128,7 +128,7 @@ def load_run(out: Path) -> Run:
     rules = _rules(config)
     return Run(
         fluxes=fluxes,
-        series=ensemble_series(fluxes, ddof=rules.ddof, ddof_by_family=rules.ddof_by_family),
+        series=ensemble_series(fluxes, rules),
         tables=read_tables(out, skip=("monthly", "annual", "pairs")),
         provenance=_read(out / "provenance.json"),
         config=config,

@@ -139,7 +139,7 @@ def _statistics(
     regions = fluxes["region"].values.astype(str).tolist()
     pairs = region_pairs(fluxes)
     for key, group in found.items():
-        ddof = options.ddof_by_family.get(key.family, options.ddof)
+        ddof = options.ddof_of(key.family)
         for column, region in enumerate(regions):
             votes, n = _drawn(key, group, [column], period, options)
             if n < 2:
@@ -161,7 +161,7 @@ def _statistics(
                 continue
             land, ocean = (votes[..., 0] for votes, _ in parts)
             sums = _pairs(land, ocean)
-            ddofs = [options.ddof_by_family.get(k.family, options.ddof) for k in PARTS_OF_PROCESS]
+            ddofs = [options.ddof_of(k.family) for k in PARTS_OF_PROCESS]
             sd = np.hypot(land.std(axis=-1, ddof=ddofs[0]), ocean.std(axis=-1, ddof=ddofs[1]))
             for name, values in {**_plain(sums), "sd": sd}.items():
                 yield (PROCESS, TOTAL, region, period, name, sums.shape[-1], values)

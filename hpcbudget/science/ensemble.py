@@ -256,7 +256,7 @@ def samples(
     ensembles = sorted({key for group in by_period.values() for key in group})
 
     def sample(group: Votes, key: EnsembleKey, column: int) -> Sample:
-        ddof = rules.ddof_by_family.get(key.family, rules.ddof)
+        ddof = rules.ddof_of(key.family)
         return Sample.of_models(group.values_pgc_yr[:, column], ddof)
 
     for key in ensembles:

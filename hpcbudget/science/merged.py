@@ -95,7 +95,7 @@ def merged_spread(
     rows = []
     for period, found in period_votes(fluxes, periods, options.span).items():
         for key, group in found.items():
-            ddof = options.ddof_by_family.get(key.family, options.ddof)
+            ddof = options.ddof_of(key.family)
             for columns in chosen:
                 n, *measured = _spreads(group.values_pgc_yr[:, columns], ddof)
                 if n > 1:

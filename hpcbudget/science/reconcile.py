@@ -131,7 +131,7 @@ def _pool(parts: list[Sample], families: list[str], rules: StatisticsOptions) ->
     """Put the votes of several families into one sample; one family's sample stays as it is."""
     if len(parts) == 1:
         return parts[0]
-    ddof = max(rules.ddof_by_family.get(family, rules.ddof) for family in families)
+    ddof = max(map(rules.ddof_of, families))
     return Sample.of_models(np.concatenate([part.votes_pgc_yr for part in parts]), ddof)
 
 

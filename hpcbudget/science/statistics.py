@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -100,19 +100,15 @@ def ensemble_statistics(
     return pd.DataFrame(rows, columns=list(STATISTICS_COLUMNS))
 
 
-def ensemble_series(
-    fluxes: xr.Dataset, *, ddof: int = 1, ddof_by_family: Mapping[str, int] | None = None
-) -> pd.DataFrame:
+def ensemble_series(fluxes: xr.Dataset, rules: StatisticsOptions | None = None) -> pd.DataFrame:
     """Give mean and spread of every family for each single year, for figures.
 
     Parameters
     ----------
     fluxes : xarray.Dataset
         The monthly fluxes of a run.
-    ddof : int
-        Delta degrees of freedom of the SD.
-    ddof_by_family : mapping of str to int, optional
-        Goes before `ddof`.
+    rules : StatisticsOptions, optional
+        Say the delta degrees of freedom of the SD.
 
     Returns
     -------
@@ -122,10 +118,10 @@ def ensemble_series(
         `ensemble_statistics`.
     """
     years = annual(with_totals(fluxes))
-    own = {} if ddof_by_family is None else ddof_by_family
-    summaries = _summaries(years, ddof, own)
+    rules = rules or StatisticsOptions()
+    summaries = _summaries(years, rules)
     if set(PARTS_OF_PROCESS) <= set(summaries):
-        parts = _summaries(annual(within_reach(fluxes, *PARTS_OF_PROCESS)), ddof, own)
+        parts = _summaries(annual(within_reach(fluxes, *PARTS_OF_PROCESS)), rules)
         summaries[EnsembleKey(PROCESS, TOTAL)] = _pairs(*(parts[key] for key in PARTS_OF_PROCESS))
     regions, year = years["region"].values.astype(str), years["year"].values
     frames = []
@@ -143,11 +139,11 @@ def ensemble_series(
 
 
 def _summaries(
-    years: xr.Dataset, ddof: int, ddof_by_family: Mapping[str, int]
+    years: xr.Dataset, rules: StatisticsOptions
 ) -> dict[EnsembleKey, dict[str, FloatArray]]:
     flux = years["flux_pgc_yr"].transpose("series", "region", "year").values
     return {
-        key: summarise(group.values_pgc_yr, ddof_by_family.get(key.family, ddof))
+        key: summarise(group.values_pgc_yr, rules.ddof_of(key.family))
         for key, group in votes(years, flux).items()
     }
 

@@ -111,7 +111,7 @@ def variability(fluxes: xr.Dataset, periods: Periods, options: StatisticsOptions
     quantiles = {f"q{100 * q:04.1f}".removesuffix(".0"): q for q in options.quantiles}
     frames = []
     for period, name, key, group in member_votes(fluxes, periods, options):
-        ddof = options.ddof_by_family.get(key.family, options.ddof)
+        ddof = options.ddof_of(key.family)
         summary = pd.DataFrame(_summary(group.values_pgc_yr, ddof, quantiles))
         named = summary.assign(
             family=key.family, component=key.component, region=regions, period=period,

@@ -168,7 +168,7 @@ def ensembles(fluxes: xr.Dataset, members: int) -> Iterator[tuple[str, Callable[
                       compat="override", join="exact")  # fmt: skip
     from hpcbudget.science.statistics import ensemble_series
 
-    years = ensemble_series(whole, ddof=1)
+    years = ensemble_series(whole)
     models = model_years(whole)
     yield "budget", partial(budget_figure, years)
     yield "coverage", partial(coverage_figure, years)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from hpcbudget.options import StatisticsOptions
 from hpcbudget.report.model_years import (
     agreement_in_time,
     cumulated,
@@ -102,10 +103,10 @@ def test_a_sum_ends_before_a_missing_year() -> None:
 def test_spreads_have_the_degrees_of_freedom_of_the_run(fluxes: xr.Dataset) -> None:
     models = model_years(fluxes)
     for table in (
-        lambda **ddof: cumulated(models, **ddof),
-        lambda **ddof: seasonal_cycles(fluxes, 2010, 2019, **ddof),
+        lambda rules=None: cumulated(models, rules),
+        lambda rules=None: seasonal_cycles(fluxes, 2010, 2019, rules),
     ):
-        one, own = table(), table(ddof=1, ddof_by_family={"inversion": 0})
+        one, own = table(), table(StatisticsOptions(ddof_by_family={"inversion": 0}))
         inverted = (own["family"] == "inversion") & (own["n"] > 1)
         assert inverted.any()
         shrunk = np.sqrt(1 - 1 / own["n"][inverted])

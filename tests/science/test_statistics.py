@@ -98,7 +98,7 @@ def test_series_for_figures_take_the_ddof_of_the_tables(make_fluxes):
     fluxes = make_fluxes(dict(zip(names, (-1.0, -2.0, -3.0, -6.0), strict=True)))
     rules = StatisticsOptions(ddof_by_family={"land_process": 0})
     table = ensemble_statistics(fluxes, {"2000": (2000, 2000)}, rules)
-    series = ensemble_series(fluxes, ddof=rules.ddof, ddof_by_family=rules.ddof_by_family)
+    series = ensemble_series(fluxes, rules)
     keys = ["family", "component", "region"]
     expected, drawn = table.set_index(keys)["sd"], series.set_index(keys)["sd"]
     np.testing.assert_allclose(drawn.reindex(expected.index), expected, rtol=1e-15)
